@@ -1,0 +1,57 @@
+"""Text and instruction-tuning data, made with language models."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmsynth.backends.fake import FakeBackend
+    from llmsynth.errors import LlmsynthError
+    from llmsynth.generators.self_instruct import Alpaca, SelfInstruct
+    from llmsynth.recipe import Recipe
+    from llmsynth.record import Drop, Record
+    from llmsynth.request import Completion, Request, Sampling
+    from llmsynth.run import Run
+    from llmsynth.synthesis import Result, synthesize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Alpaca",
+    "Completion",
+    "Drop",
+    "FakeBackend",
+    "LlmsynthError",
+    "Recipe",
+    "Record",
+    "Request",
+    "Result",
+    "Run",
+    "Sampling",
+    "SelfInstruct",
+    "synthesize",
+]
+
+_HOME = {
+    "Alpaca": "generators.self_instruct",
+    "Completion": "request",
+    "Drop": "record",
+    "FakeBackend": "backends.fake",
+    "LlmsynthError": "errors",
+    "Recipe": "recipe",
+    "Record": "record",
+    "Request": "request",
+    "Result": "synthesis",
+    "Run": "run",
+    "Sampling": "request",
+    "SelfInstruct": "generators.self_instruct",
+    "synthesize": "synthesis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import llmsynth` stays quick."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'llmsynth' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"llmsynth.{_HOME[name]}"), name)

@@ -1,0 +1,8 @@
+"""Backends by the name recipes use. Values are `module:class`, imported when used; a third party's work too."""
+
+BACKENDS = {
+    "fake": "llmsynth.backends.fake:FakeBackend",
+    "openai": "llmsynth.backends.openai:OpenAIBackend",
+    "pocket": "llmsynth.backends.pocket:PocketBackend",
+    "transformers": "llmsynth.backends.transformers:TransformersBackend",
+}

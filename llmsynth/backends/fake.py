@@ -1,0 +1,53 @@
+"""A backend that is a function: for tests, dry runs and teaching."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llmsynth.errors import RecipeError
+from llmsynth.request import Completion, Request
+
+
+@dataclass
+class FakeBackend:
+    """Answers each request with what a function makes of it: a text, or a whole `Completion`.
+
+        FakeBackend(lambda request: "1. Write a haiku about rain")
+
+    function: the function itself, or `module:name` of one, as a recipe spells it.
+    """
+
+    function: Callable[[Request], str | Completion] | str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.function, str):
+            self.function = _import(self.function)
+
+    @property
+    def identity(self) -> str:
+        return "fake"
+
+    @property
+    def name(self) -> str:
+        return "fake"
+
+    async def complete(self, request: Request) -> Completion:
+        assert callable(self.function)
+        answer = self.function(request)
+        return answer if isinstance(answer, Completion) else Completion(answer)
+
+    async def aclose(self) -> None:
+        return None
+
+
+def _import(spec: str) -> Callable[[Request], str | Completion]:
+    module, _, name = spec.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise RecipeError(f"cannot import {spec!r}: {error}", "write it as module:function") from error
+    if not callable(function):
+        raise RecipeError(f"{spec!r} is no function", "write it as module:function")
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,175 @@
+"""Any OpenAI-compatible server: hosted, or one's own vLLM, llama.cpp, Ollama, SGLang, ...
+
+The request path is aiohttp with orjson: the official client costs 1.4 ms of processor time per
+request where this costs 0.1 ms, which is the difference between feeding a GPU server and starving it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import aiohttp
+import orjson
+
+from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
+from llmsynth.request import Completion, Request, RequestFailedError
+from llmsynth.text import shorten
+
+_DEFAULT_URL = "https://api.openai.com/v1"
+_DEFAULT_KEY = "OPENAI_API_KEY"
+
+
+@dataclass
+class OpenAIBackend:
+    """One request to `/chat/completions` or `/completions`.
+
+    base_url: up to and including `/v1`; OPENAI_BASE_URL or OpenAI's own when empty.
+    api_key_env: the environment variable that holds the key. Its default may be unset, as local
+        servers need none; one that is named must be set. The key itself is never in a recipe.
+    extra_body: sent verbatim in each request body, such as {"top_k": 20, "min_p": 0.05}.
+    api: "completions" sends the last message as a raw prompt, for base models.
+    timeout: seconds for one whole answer.
+    """
+
+    model: str
+    base_url: str = ""
+    api_key_env: str = _DEFAULT_KEY
+    extra_body: dict[str, Any] = field(default_factory=dict)
+    api: Literal["chat", "completions"] = "chat"
+    timeout: float = 600.0
+    _key: str = field(default="", init=False, repr=False)
+    _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        url = (self.base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_URL).rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            raise RecipeError(f"base_url {url!r} is no http(s) address", "such as http://localhost:8000/v1")
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not key and (self.api_key_env != _DEFAULT_KEY or url == _DEFAULT_URL):
+            raise AuthenticationError(
+                f"the environment variable {self.api_key_env} holds no key for {url}", f"export {self.api_key_env}=..."
+            )
+        self.base_url = url
+        self._key = key
+
+    @property
+    def identity(self) -> str:
+        extra = orjson.dumps(self.extra_body, option=orjson.OPT_SORT_KEYS).decode() if self.extra_body else ""
+        return f"openai:{self.base_url}:{self.api}:{self.model}{extra}"
+
+    @property
+    def name(self) -> str:
+        return self.model
+
+    async def complete(self, request: Request) -> Completion:
+        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
+        if self.api == "chat":
+            body["messages"] = request.messages
+            path = "/chat/completions"
+        else:
+            body["prompt"] = request.messages[-1]["content"]
+            path = "/completions"
+        try:
+            async with self._http().post(self.base_url + path, data=orjson.dumps(body)) as response:
+                payload = await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as error:
+            raise RequestFailedError(
+                "connection", f"cannot reach {self.base_url}: {_cause(error)}", retryable=True
+            ) from error
+        except TimeoutError as error:
+            raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise RequestFailedError(
+                "connection_lost", f"the answer broke off: {_cause(error)}", retryable=True
+            ) from error
+        if response.status != 200:
+            raise self._refusal(response.status, response.headers.get("Retry-After"), payload)
+        return _completion(payload)
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Content-Type": "application/json"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            self._session = aiohttp.ClientSession(
+                headers=headers,
+                connector=aiohttp.TCPConnector(limit=0),  # `Model` limits what is in flight
+                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(30.0, self.timeout)),
+                trust_env=True,
+            )
+        return self._session
+
+    def _refusal(self, status: int, retry_after: str | None, payload: bytes) -> Exception:
+        """The error that stands for an HTTP status, with what the server said of it."""
+        said = shorten(self._redact(_message(payload)), 300)
+        where = f"{self.base_url} answered {status}: {said}"
+        if status in (401, 403):
+            return AuthenticationError(where, f"the key came from {self.api_key_env}; is it right for this endpoint?")
+        if status == 404:
+            return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
+        if status == 429 and b"insufficient_quota" in payload:
+            return BackendError(where, "add credit, then run the same command again: nothing is lost")
+        return RequestFailedError(
+            f"http_{status}",
+            said,
+            retryable=status in (408, 409, 425, 429) or status >= 500,
+            retry_after=_seconds(retry_after),
+            limited=status == 429,
+        )
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+def _completion(payload: bytes) -> Completion:
+    try:
+        reply = orjson.loads(payload)
+        choice = reply["choices"][0]
+        text = choice["message"]["content"] if "message" in choice else choice["text"]
+        usage = reply.get("usage") or {}
+        prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        finish_reason = choice.get("finish_reason") or "stop"
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        said = shorten(payload[:400].decode("utf-8", "replace"), 200)
+        raise RequestFailedError("bad_reply", f"the server sent no completion: {said}", retryable=True) from error
+    if text is None:
+        text = ""
+    if not isinstance(text, str):
+        raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
+    return Completion(text, str(finish_reason), prompt_tokens, completion_tokens)
+
+
+def _message(payload: bytes) -> str:
+    try:
+        error = orjson.loads(payload)
+        error = error.get("error", error)
+        return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    except (orjson.JSONDecodeError, AttributeError):
+        return payload[:2000].decode("utf-8", "replace")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header's value, which is a number of seconds or a date."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,124 @@
+"""Any causal language model that transformers can load, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmsynth.errors import MissingExtraError, ModelNotFoundError
+from llmsynth.request import Completion, Request
+from llmsynth.text import fingerprint
+
+
+@dataclass
+class TransformersBackend:
+    """Gathers the requests that wait into batches for `generate`.
+
+    model: a local directory, or a name on the Hub.
+    max_batch: requests generated together at most.
+    device, dtype: as transformers takes them; "auto" uses a GPU if there is one, and the dtype of the weights.
+    trust_remote_code: run code that comes with the model. Off unless asked for.
+
+    Each request keeps its own sampling parameters and its own seed inside a batch, so what a request
+    is answered does not depend on the requests beside it (up to rounding in the matrix products).
+    """
+
+    model: str
+    device: str = "auto"
+    dtype: str = "auto"
+    max_batch: int = 64
+    trust_remote_code: bool = False
+    _waiting: list[tuple[Request, asyncio.Future[Completion]]] = field(default_factory=list, init=False, repr=False)
+    _worker: asyncio.Task[None] | None = field(default=None, init=False, repr=False)
+    _engine: Any = field(default=None, init=False, repr=False)
+    _thread: ThreadPoolExecutor | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        folder = Path(self.model).expanduser()
+        if folder.is_dir():
+            self._check(folder)
+            # where it lies does not matter, what it is does
+            sizes = [f"{p.name}:{p.stat().st_size}" for p in sorted(folder.glob("*.safetensors"))]
+            config = (folder / "config.json").read_text(encoding="utf-8")
+            self._identity = f"transformers:{folder.resolve().name}@{fingerprint(config, *sizes)[:12]}"
+        elif folder.is_absolute() or self.model.startswith((".", "~")):
+            raise ModelNotFoundError(f"no model directory at {self.model}", "give a directory, or a name on the Hub")
+        else:
+            self._identity = f"transformers:{self.model}"
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def name(self) -> str:
+        return (
+            self.model if not Path(self.model).expanduser().is_dir() else Path(self.model).expanduser().resolve().name
+        )
+
+    async def complete(self, request: Request) -> Completion:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Completion] = loop.create_future()
+        self._waiting.append((request, future))
+        if self._worker is None or self._worker.done():
+            self._worker = loop.create_task(self._work())
+        return await future
+
+    async def aclose(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+
+    async def _work(self) -> None:
+        """Answer batch after batch until nobody waits."""
+        loop = asyncio.get_running_loop()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="llmsynth-transformers")
+        batch: list[tuple[Request, asyncio.Future[Completion]]] = []
+        try:
+            if self._engine is None:
+                self._engine = await loop.run_in_executor(self._thread, self._load)
+            while self._waiting:
+                await asyncio.sleep(0)  # let everybody who was woken by the last batch ask again
+                batch = self._next_batch()
+                requests = [request for request, _ in batch]
+                answers = await loop.run_in_executor(self._thread, self._engine.generate, requests)
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(answer, Completion):
+                        future.set_result(answer)
+                    else:
+                        future.set_exception(answer)
+        except Exception as error:
+            for _, future in [*batch, *self._waiting]:
+                if not future.done():
+                    future.set_exception(error)
+            self._waiting.clear()
+
+    def _next_batch(self) -> list[tuple[Request, asyncio.Future[Completion]]]:
+        """The request that waits longest, and those most like it in how long their answers may get."""
+        limit = self._waiting[0][0].sampling.max_tokens
+        alike = [w for w in self._waiting if w[0].sampling.max_tokens == limit][: self.max_batch]
+        chosen = {id(w) for w in alike}
+        self._waiting = [w for w in self._waiting if id(w) not in chosen]
+        return alike
+
+    def _load(self) -> Any:
+        try:
+            from llmsynth.backends._generate import Engine
+        except ImportError as error:
+            raise MissingExtraError("the transformers backend", "local") from error
+        return Engine(self.model, self.device, self.dtype, self.trust_remote_code)
+
+    def _check(self, folder: Path) -> None:
+        hint = "it needs config.json, *.safetensors and a tokenizer, as save_pretrained writes them"
+        if not (folder / "config.json").is_file():
+            raise ModelNotFoundError(f"{folder} holds no model: config.json is missing", hint)
+        if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+            raise ModelNotFoundError(f"{folder} holds no weights", hint)

@@ -1,0 +1,379 @@
+"""What a run leaves on disk: `write_dataset` for the kept records, `RecordWriter` for all of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmsynth.errors import RunError, StorageError
+from llmsynth.record import Drop, Record
+
+SHARD_BYTES = 100_000_000  # of uncompressed Arrow data in one Parquet file
+GROUP_ROWS = 1_000
+GROUP_CHARACTERS = 32_000_000  # the Hub's viewer refuses row groups of more than some 286 MiB
+PART_ROWS = 2_000
+EXAMPLE_CHARACTERS = 2_500
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """One written split, counted exactly.
+
+    columns: name to type (a key of TYPES), in the order of the file, with the `id`
+        and `metadata` that every dataset has.
+    num_bytes: uncompressed, as Arrow data; download_size: of the Parquet files.
+    files: relative to the dataset's folder; empty for a split without rows.
+    example: the first row that is short enough to be shown, else the shortest; empty without rows.
+    """
+
+    split: str
+    columns: dict[str, str]
+    rows: int
+    num_bytes: int
+    download_size: int
+    files: tuple[str, ...]
+    example: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A column's type, for Parquet and for the `datasets` library (as JSON, and as in a card's YAML)."""
+
+    python: type
+    arrow: Any
+    feature: Any
+    yaml: dict[str, Any]
+
+
+def _scalar(python: type, arrow: Any, dtype: str) -> ColumnType:
+    return ColumnType(python, arrow, {"dtype": dtype, "_type": "Value"}, {"dtype": dtype})
+
+
+_TURN = ("role", "content")
+
+TYPES: dict[str, ColumnType] = {
+    "string": _scalar(str, pa.string(), "string"),
+    "int64": _scalar(int, pa.int64(), "int64"),
+    "float64": _scalar(float, pa.float64(), "float64"),
+    "bool": _scalar(bool, pa.bool_(), "bool"),
+    "messages": ColumnType(
+        list,
+        pa.list_(pa.struct([(name, pa.string()) for name in _TURN])),
+        [{name: {"dtype": "string", "_type": "Value"} for name in _TURN}],
+        {"list": [{"name": name, "dtype": "string"} for name in _TURN]},
+    ),
+}
+
+
+def write_dataset(
+    records: Iterable[Record], folder: str | Path, columns: Mapping[str, str], split: str = "train"
+) -> DatasetInfo:
+    """Write the kept records as Parquet shards in `folder`/data, replacing what that split held.
+
+    columns: the fields to write, name to type (a key of TYPES); a field that a record
+    lacks is null, other fields are left to `records/`. Types are declared, never
+    inferred, so a column without a single value keeps its type. The same records give
+    the same bytes. Shards grow in a folder beside `folder` and move in when all are
+    complete. No file is written for no rows: `datasets` cannot load an empty one.
+
+    Raises RunError, naming the record, for a value its column cannot hold, and
+    StorageError when the disk refuses.
+    """
+    folder = Path(folder).absolute()
+    types = {"id": "string", **columns, "metadata": "string"}
+    if unknown := sorted({kind for kind in types.values() if kind not in TYPES}):
+        raise ValueError(f"unknown column types {unknown}; known: {list(TYPES)}")
+    if reserved := sorted({"id", "metadata"} & set(columns)):
+        raise ValueError(f"every dataset has {reserved} already")
+    partial = folder.parent / f".{folder.name}.partial"
+    shards = _Shards(partial / "data", _schema(types))
+    example: dict[str, Any] = {}
+    shortest = math.inf
+    try:
+        with _kept_by_disk(folder):
+            shutil.rmtree(partial, ignore_errors=True)
+            (partial / "data").mkdir(parents=True)
+        for record in records:
+            if record.dropped:
+                continue
+            row = _row(record, types)
+            with _kept_by_disk(folder):
+                shards.add(row)
+            if shortest > EXAMPLE_CHARACTERS and (length := len(json.dumps(row, ensure_ascii=False))) < shortest:
+                shortest, example = length, row
+        with _kept_by_disk(folder):
+            names = shards.close(split)
+            size = sum((partial / name).stat().st_size for name in names)
+            _move_in(partial, folder, split)
+    finally:
+        shards.abandon()
+        shutil.rmtree(partial, ignore_errors=True)
+    return DatasetInfo(split, types, shards.rows, shards.num_bytes, size, names, example)
+
+
+class RecordWriter:
+    """Writes every record, kept or not, to `folder` as Parquet parts.
+
+    A new writer starts over: it removes the parts of an earlier attempt. Rows are on
+    disk once 2,000 have come together, or after `flush`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._rows: list[dict[str, Any]] = []
+        self._parts = 0
+        with _kept_by_disk(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for old in [*self._folder.glob("part-*.parquet"), *self._folder.glob(".part-*.partial")]:
+                old.unlink()
+
+    def write(self, batch: Iterable[Record]) -> None:
+        for record in batch:
+            self._rows.append(_stored(record))
+            if len(self._rows) == PART_ROWS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Put the rows that wait for a full part on disk now, as a smaller one."""
+        if not self._rows:
+            return
+        name = f"part-{self._parts:06d}.parquet"
+        partial = self._folder / f".{name}.partial"
+        with _kept_by_disk(self._folder):
+            try:
+                with partial.open("wb") as file:
+                    pq.write_table(pa.Table.from_pylist(self._rows, schema=_RECORDS), file, compression="zstd")
+                    _sync(file)
+                partial.rename(self._folder / name)
+            finally:
+                partial.unlink(missing_ok=True)
+        self._rows = []
+        self._parts += 1
+
+    def close(self) -> None:
+        self.flush()
+
+
+def read_records(folder: str | Path) -> Iterator[Record]:
+    """The records that a `RecordWriter` put into `folder`, in order."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} does not exist: there are no records to read", "Name the folder of a run.")
+    for part in sorted(folder.glob("part-*.parquet")):
+        try:
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches(batch_size=GROUP_ROWS):
+                    for row in batch.to_pylist():
+                        yield _restored(row)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise RunError(
+                f"{part} cannot be read: {error}",
+                "Run the recipe again: it writes its records anew, asking for nothing twice.",
+            ) from error
+
+
+_RECORDS = pa.schema([(name, pa.string()) for name in ("id", "status", "reason", "detail", "fields", "meta", "scores")])
+
+
+def _stored(record: Record) -> dict[str, Any]:
+    drop = record.dropped
+    return {
+        "id": record.id,
+        "status": record.status,
+        "reason": drop.reason if drop else None,
+        # may quote a model's broken text, which Parquet could not hold
+        "detail": drop.detail.encode("utf-8", "backslashreplace").decode() if drop else None,
+        "fields": _json(record.fields),
+        "meta": _json(record.meta),
+        "scores": _json(record.scores),
+    }
+
+
+def _restored(row: Mapping[str, Any]) -> Record:
+    dropped = (
+        Drop(row["reason"], row["detail"], failed=row["status"] == "failed") if row["reason"] is not None else None
+    )
+    return Record(row["id"], json.loads(row["fields"]), json.loads(row["meta"]), json.loads(row["scores"]), dropped)
+
+
+def _json(value: Any) -> str:
+    """JSON that people can read, escaped throughout only where a lone surrogate asks for it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _is_unicode(text) else json.dumps(value)
+
+
+class _Shards:
+    """Rows on their way into Parquet files of bounded size, one row group in memory."""
+
+    def __init__(self, folder: Path, schema: Any) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._group: list[dict[str, Any]] = []
+        self._characters = 0
+        self._file: Any = None
+        self._writer: Any = None
+        self._shard_bytes = 0
+        self._shards = 0
+        self.rows = 0
+        self.num_bytes = 0
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._group.append(row)
+        self._characters += sum(map(_length, row.values()))
+        if len(self._group) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
+            self._write_group()
+
+    def close(self, split: str) -> tuple[str, ...]:
+        """Complete the last shard and give all of them their names, which tell how many there are."""
+        if self._group:
+            self._write_group()
+        self._end_shard()
+        names = tuple(f"data/{split}-{index:05d}-of-{self._shards:05d}.parquet" for index in range(self._shards))
+        for index, name in enumerate(names):
+            (self._folder / f"{index}").rename(self._folder.parent / name)
+        return names
+
+    def abandon(self) -> None:
+        """Let go of a shard that an error left unfinished; nothing after `close`."""
+        if self._writer:
+            self._writer.is_open = False  # or its finaliser would write a footer into the closed file
+            with suppress(OSError):  # a full disk refuses the last buffer too, and has been reported
+                self._file.close()
+
+    def _write_group(self) -> None:
+        if self._writer is None:
+            self._file = (self._folder / f"{self._shards}").open("wb")
+            self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", write_page_index=True)
+            self._shards += 1
+        batch = pa.RecordBatch.from_pylist(self._group, schema=self._schema)
+        self._writer.write_batch(batch, row_group_size=len(self._group))
+        self.rows += batch.num_rows
+        self.num_bytes += batch.nbytes
+        self._shard_bytes += batch.nbytes
+        self._group, self._characters = [], 0
+        if self._shard_bytes >= SHARD_BYTES:
+            self._end_shard()
+
+    def _end_shard(self) -> None:
+        if self._writer is None:
+            return
+        self._writer.close()
+        _sync(self._file)
+        self._file.close()
+        self._file = self._writer = None
+        self._shard_bytes = 0
+
+
+def _schema(types: Mapping[str, str]) -> Any:
+    """The Arrow schema, with the note from which `datasets` takes its features."""
+    features = {name: TYPES[kind].feature for name, kind in types.items()}
+    note = json.dumps({"info": {"features": features}}, ensure_ascii=False)
+    return pa.schema([(name, TYPES[kind].arrow) for name, kind in types.items()], metadata={"huggingface": note})
+
+
+def _row(record: Record, types: Mapping[str, str]) -> dict[str, Any]:
+    values = {**record.fields, "id": record.id, "metadata": _provenance(record)}
+    row = {name: values.get(name) for name in types}
+    for name, kind in types.items():
+        if (problem := _problem(row[name], kind)) is not None:
+            raise RunError(
+                f"record {_printable(record.id)}: {name} {problem}",
+                "A dataset cannot hold it: let a step drop or mend such records before the dataset is written.",
+            )
+    return row
+
+
+def _provenance(record: Record) -> str:
+    # JSON has no NaN, and other languages refuse Python's
+    scores = {name: value if math.isfinite(value) else None for name, value in record.scores.items()}
+    return json.dumps({**record.meta, **({"scores": scores} if scores else {})}, ensure_ascii=False, sort_keys=True)
+
+
+def _problem(value: Any, kind: str) -> str | None:
+    if value is None:
+        return None
+    if kind == "float64" and type(value) is int:
+        return None
+    if not _is_exactly(value, TYPES[kind].python):
+        return f"is of type {type(value).__name__}, not {kind}"
+    if kind == "string":
+        return None if _is_unicode(value) else "holds half a character (a lone surrogate)"
+    if kind == "int64":
+        return None if -(2**63) <= value < 2**63 else "is too large for int64"
+    if kind == "messages":
+        return _turns_problem(value)
+    return None
+
+
+def _is_exactly(value: Any, python: type) -> bool:
+    """Of that type, a bool being no int."""
+    return type(value) is python
+
+
+def _turns_problem(turns: Any) -> str | None:
+    for number, turn in enumerate(turns, 1):
+        # Arrow would drop a further key without a word
+        if not isinstance(turn, dict) or set(turn) != set(_TURN):
+            return f"has turn {number} that is not an object of exactly role and content"
+        if not all(isinstance(text, str) for text in turn.values()):
+            return f"has turn {number} whose role or content is not text"
+        if not all(map(_is_unicode, turn.values())):
+            return f"has turn {number} that holds half a character (a lone surrogate)"
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(len(turn["content"]) for turn in value)
+    return len(value) if isinstance(value, str) else 8
+
+
+def _move_in(partial: Path, folder: Path, split: str) -> None:
+    """Swap the new data folder in; the files of other splits stay."""
+    folder.mkdir(exist_ok=True)
+    data = folder / "data"
+    if data.exists():
+        old = data.rename(partial / "old")
+        for file in old.iterdir():
+            if not file.name.startswith(f"{split}-"):
+                file.rename(partial / "data" / file.name)
+    (partial / "data").rename(data)
+
+
+def _sync(file: Any) -> None:
+    """A rename is safe against a power cut only after the content is."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _kept_by_disk(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{place} cannot be written: {error.strerror or error}",
+            "Make room or mend the permissions there, then run the same command again: what was made is not lost.",
+        ) from error

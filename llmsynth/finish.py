@@ -1,0 +1,89 @@
+"""The end of a run: records become a dataset with its card, counts become a report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmsynth.card import PAPERS, CardFacts, write_card
+from llmsynth.dataset import read_records, write_dataset
+from llmsynth.recipe import Built, Recipe
+from llmsynth.record import Record
+from llmsynth.run import Run
+
+COLUMNS = {"instruction": "string", "input": "string", "output": "string", "messages": "messages"}
+
+
+def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> dict[str, Any]:
+    """Write `dataset/`; return the report, which the caller writes last."""
+    folder = directory / "dataset"
+    info = write_dataset(_rows(directory / "records"), folder, COLUMNS)
+    tally = run.tally
+    resolved = recipe.resolved()
+    about = built.generator.about
+    facts = CardFacts(
+        name=recipe.name,
+        generator=recipe.generator["use"],
+        splits=(info,),
+        method=about.summary,
+        models=tuple(
+            {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
+        ),
+        prompts=tuple(sorted(_prompts_used(directory / "records"))),
+        seeds=str(run.notes.get("seeds", "")),
+        seed_count=run.notes.get("seed_count"),  # type: ignore[arg-type]
+        seed_license=str(run.notes.get("seed_license", "")),
+        dropped=dict(sorted(tally.dropped.items())),
+        failed=dict(sorted(tally.failed.items())),
+        recipe_name=recipe.name,
+        recipe=yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=100),
+        license=recipe.license or "",
+        languages=tuple(recipe.language),
+        citations=tuple(PAPERS[key] for key in about.papers),
+    )
+    write_card(folder, facts)
+    return {
+        "complete": run.missing in (0, float("inf")) and not tally.failed,
+        "target": run.target,
+        "rows": {
+            "in": tally.total,
+            "kept": tally.kept,
+            "dropped": dict(tally.dropped.most_common()),
+            "failed": dict(tally.failed.most_common()),
+        },
+        "usage": _usage(run),
+        "notes": run.notes,
+    }
+
+
+def _rows(records: Path) -> Iterator[Record]:
+    """The kept records, each with its conversation beside the plain columns."""
+    for record in read_records(records):
+        if record.dropped is None:
+            fields = record.fields
+            asked = f"{fields['instruction']}\n\n{fields['input']}" if fields["input"] else fields["instruction"]
+            turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": fields["output"]}]
+            yield dataclasses.replace(record, fields={**fields, "messages": turns})
+
+
+def _prompts_used(records: Path) -> set[str]:
+    return {prompt for record in read_records(records) for prompt in record.meta.get("prompts", ())}
+
+
+def _usage(run: Run) -> dict[str, Any]:
+    """Per stage: answers, how many of them came from the journal, failures by kind, tokens."""
+    return {
+        stage: {
+            "answers": usage.requests,
+            "replayed": usage.replayed,
+            "failed": dict(usage.failed),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+        }
+        for model in run.models.values()
+        for stage, usage in model.usage.items()
+    }

@@ -1,0 +1,6 @@
+"""Generators by the name recipes use. Values are `module:class`, imported when used; a third party's work too."""
+
+GENERATORS = {
+    "alpaca": "llmsynth.generators.self_instruct:Alpaca",
+    "self-instruct": "llmsynth.generators.self_instruct:SelfInstruct",
+}

@@ -1,0 +1,260 @@
+"""`Model`: a backend with everything around it that a paid answer needs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+
+from llmsynth.errors import LlmsynthError, UnavailableError
+from llmsynth.journal import Journal
+from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
+from llmsynth.text import fingerprint, has_lone_surrogate
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_FIRST_WAIT = 0.5  # seconds before the second attempt; doubles, up to _LONGEST_WAIT
+_LONGEST_WAIT = 30.0
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one stage asked for and got. `requests` counts answers, whether fresh or replayed."""
+
+    requests: int = 0
+    replayed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Model:
+    """Asks a backend, in order, through the journal, within limits, with bounded attempts.
+
+    concurrency: requests in flight at most. Changes speed, never the result.
+    attempts: tries per request before it counts as failed.
+    sampling: parameters that replace those of every request.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        journal: Journal,
+        *,
+        concurrency: int = 64,
+        attempts: int = 5,
+        sampling: dict[str, Any] | None = None,
+    ) -> None:
+        self.backend = backend
+        self.sampling = sampling or {}
+        self.usage: dict[str, Usage] = {}
+        self.in_flight = 0
+        self._journal = journal
+        self._slots = asyncio.Semaphore(concurrency)
+        self._attempts = attempts
+        self._occurrences: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._open_at = 0.0  # loop time before which the endpoint asked not to be called
+        self._fatal: LlmsynthError | None = None
+
+    async def ask(self, request: Request) -> Completion:
+        """The completion of one request; its `failure` is set where there is none.
+
+        Raises `BackendError` when the model cannot be used at all, `StorageError` when the answer
+        could not be kept.
+        """
+        answer = self._start(request)
+        return answer if isinstance(answer, Completion) else await _outcome(answer)
+
+    def stream(
+        self, requests: Iterable[Request] | AsyncIterable[Request], lookahead: int
+    ) -> AsyncGenerator[Completion, None]:
+        """Completions in the order of their requests.
+
+        Request i is pulled only after completion i - lookahead has been consumed, so a request may
+        depend on all completions before that one, and does so deterministically whatever the
+        order in which answers arrive.
+        """
+
+        def start(request: Request) -> asyncio.Future[Completion]:
+            answer = self._start(request)
+            if isinstance(answer, asyncio.Task):
+                return answer
+            done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+            done.set_result(answer)
+            return done
+
+        return ordered(start, requests, lookahead)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is in flight, so that it reaches the journal; give the rest up after `seconds`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Drain nothing, free the backend."""
+        await self.drain(0)
+        await self.backend.aclose()
+
+    def _start(self, request: Request) -> asyncio.Task[Completion] | Completion:
+        """Look the request up, else start asking. The part that must happen in request order."""
+        if self._fatal:
+            raise self._fatal
+        if self.sampling:
+            request = dataclasses.replace(request, sampling=request.sampling.override(self.sampling))
+        key = self._key(request)
+        usage = self.usage.setdefault(request.stage, Usage())
+        found = self._journal.get(key)
+        if found is not None:
+            usage.replayed += 1
+            _count(usage, found)
+            return dataclasses.replace(found, request=request, model=self.backend.name)
+        request = dataclasses.replace(request, seed=int(key[:8], 16) >> 1)
+        task = asyncio.create_task(self._complete(request, key, usage))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _key(self, request: Request) -> str:
+        body = orjson.dumps([request.messages, request.sampling.body()], option=orjson.OPT_SORT_KEYS).decode()
+        content = fingerprint(self.backend.identity, request.stage, body)
+        occurrence = self._occurrences[content]
+        self._occurrences[content] += 1
+        return fingerprint(content, str(occurrence))
+
+    async def _complete(self, request: Request, key: str, usage: Usage) -> Completion:
+        async with self._slots:
+            if self._fatal:
+                raise self._fatal
+            self.in_flight += 1
+            try:
+                completion = await self._attempt(request)
+            except LlmsynthError as error:
+                self._fatal = error  # what waits behind this one need not find out for itself
+                raise
+            finally:
+                self.in_flight -= 1
+        if has_lone_surrogate(completion.text):
+            text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            completion = dataclasses.replace(completion, text=text)
+        completion = dataclasses.replace(completion, key=key, request=request, model=self.backend.name)
+        await self._journal.append(key, request, self.backend.identity, completion)
+        _count(usage, completion)
+        return completion
+
+    async def _attempt(self, request: Request) -> Completion:
+        attempt = 0
+        while True:
+            await self._wait_for_opening()
+            try:
+                completion = await self.backend.complete(request)
+            except RequestFailedError as error:
+                if not error.limited:
+                    attempt += 1
+                wait = error.retry_after if error.retry_after is not None else _backoff(max(attempt, 1))
+                if error.limited:
+                    loop = asyncio.get_running_loop()
+                    self._open_at = max(self._open_at, loop.time() + wait)
+                    continue
+                if not error.retryable or attempt >= self._attempts:
+                    if error.kind == "connection":  # nobody there: every other row would fail the same way
+                        raise UnavailableError(
+                            f"{error.message} ({attempt} attempts)",
+                            "is the server running, and is base_url right? Run the same command again to go on:"
+                            " nothing that was answered is lost",
+                        ) from error
+                    return Completion("", "error", failure=Failure(error.kind, error.message, attempt))
+                await asyncio.sleep(wait)
+            else:
+                return completion
+
+    async def _wait_for_opening(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (wait := self._open_at - loop.time()) > 0:
+            await asyncio.sleep(wait)
+
+
+async def ordered(
+    start: Callable[[Item], Awaitable[Result]],
+    items: Iterable[Item] | AsyncIterable[Item],
+    lookahead: int,
+) -> AsyncGenerator[Result, None]:
+    """`start(item)` for each item, concurrently, yielding results in the order of the items.
+
+    Item i is pulled once result i - lookahead has been consumed, never earlier and never later: the
+    state that `items` sees when it makes an item is the same in every run. `start` is called in item
+    order as well. Coroutines whose results are never consumed are cancelled; futures are left alone.
+    """
+    if lookahead < 1:
+        raise ValueError(f"lookahead must be at least 1, not {lookahead}")
+    source = _as_async(items)
+    pending: deque[tuple[asyncio.Future[Result], bool]] = deque()
+    exhausted = False
+    try:
+        while True:
+            while not exhausted and len(pending) < lookahead:
+                try:
+                    item = await anext(source)
+                except StopAsyncIteration:
+                    exhausted = True
+                else:
+                    started = start(item)
+                    future: asyncio.Future[Result] = asyncio.ensure_future(started)
+                    pending.append((future, future is not started))
+            if not pending:
+                return
+            oldest, _ = pending[0]
+            if not oldest.done():
+                await asyncio.wait((oldest,))
+            pending.popleft()
+            yield oldest.result()
+    finally:
+        # a future that `start` handed over is somebody else's, such as a request already paid for
+        ours = [waiting for waiting, made_here in pending if made_here]
+        for waiting in ours:
+            waiting.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
+        await source.aclose()
+
+
+async def _as_async(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
+async def _outcome(task: asyncio.Task[Completion]) -> Completion:
+    """The result of a request's task. Giving up waiting does not give up the request: it is paid for."""
+    if not task.done():
+        await asyncio.wait((task,))
+    return task.result()
+
+
+def _count(usage: Usage, completion: Completion) -> None:
+    usage.requests += 1
+    if completion.failure:
+        usage.failed[completion.failure.kind] += 1
+    usage.prompt_tokens += completion.prompt_tokens or 0
+    usage.completion_tokens += completion.completion_tokens or 0
+
+
+def _backoff(attempt: int) -> float:
+    # jitter spreads the retries of many rows; it touches time only, so it need not be seeded
+    longest: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (attempt - 1))
+    return longest * random.uniform(0.5, 1.0)

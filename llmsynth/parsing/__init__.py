@@ -1,0 +1,17 @@
+"""Pure functions from a model's reply to what it says. None raises: what cannot be read is None or absent."""
+
+from llmsynth.parsing.instances import Instance, parse_alpaca, parse_input_first, parse_output_first
+from llmsynth.parsing.lists import NumberedItems, parse_numbered
+from llmsynth.parsing.verdicts import parse_yes_no
+from llmsynth.parsing.wrapping import unwrap
+
+__all__ = [
+    "Instance",
+    "NumberedItems",
+    "parse_alpaca",
+    "parse_input_first",
+    "parse_numbered",
+    "parse_output_first",
+    "parse_yes_no",
+    "unwrap",
+]

@@ -1,0 +1,245 @@
+"""`Recipe`: a whole run as data."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmsynth import options
+from llmsynth.backends import BACKENDS
+from llmsynth.errors import RecipeError
+from llmsynth.generators import GENERATORS
+from llmsynth.generators.protocol import Generator
+from llmsynth.request import Backend, Sampling
+from llmsynth.steps import STEPS, Check, Step
+
+BUILTIN_FOLDER = Path(__file__).parent / "recipes"
+_MODEL_KEYS = {"use", "sampling", "concurrency", "attempts"}
+_HOW = {"concurrency", "attempts", "timeout", "max_batch"}  # of a model: they change speed, never the result
+
+
+class Recipe(BaseModel):
+    """What to make, with which models. Nothing in it is secret: keys are named by environment variable.
+
+    target: kept records wanted; None until the generator ends by itself.
+    generator, steps: `use` names one, the other keys are its options.
+    models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
+        parameters of every request, `concurrency` and `attempts` say how to ask, the other keys are
+        the backend's options.
+    prompts: a folder whose files replace the shipped prompts of the same name.
+    license, language: for the card; llmsynth cannot know them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "llmsynth"
+    seed: int = 0
+    target: int | None = None
+    generator: dict[str, Any]
+    models: dict[str, dict[str, Any]]
+    steps: list[dict[str, Any]] = []
+    prompts: str | None = None
+    license: str | None = None
+    language: list[str] = ["en"]
+
+    @classmethod
+    def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+        """Read a YAML file, or a built-in recipe by its name, and apply `key=value` overrides.
+
+        Raises `RecipeError` naming file, line and key.
+        """
+        path = Path(source)
+        builtin = BUILTIN_FOLDER / f"{source}.yaml"
+        if not path.is_file() and builtin.is_file():
+            path = builtin
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            names = ", ".join(sorted(p.stem for p in BUILTIN_FOLDER.glob("*.yaml")))
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise RecipeError(f"cannot read {source}: {why}", f"a YAML file, or a built-in recipe: {names}") from error
+        return cls.parse(text, overrides, str(source))
+
+    @classmethod
+    def parse(cls, text: str, overrides: Sequence[str] = (), source: str = "recipe") -> Recipe:
+        """A recipe from YAML text; `source` is what errors call it."""
+        lines: dict[options.Path, int] = {}
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            _note_lines(node, (), lines, source)
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            at = f", line {mark.line + 1}" if mark else ""
+            what = getattr(error, "problem", None) or str(error).splitlines()[0]
+            raise RecipeError(f"{source}{at}: {what}", "it is no valid YAML there") from error
+        if not isinstance(data, dict):
+            raise RecipeError(f"{source} is no mapping", "a recipe has at least the keys generator and models")
+        for override in overrides:
+            _override(data, override)
+        try:
+            recipe = cls._checked(data)
+            recipe.build()
+        except options.OptionError as error:
+            known = next((error.path[:n] for n in range(len(error.path), 0, -1) if error.path[:n] in lines), None)
+            at = f", line {lines[known]}" if known else ""
+            raise RecipeError(f"{source}{at}: {error.message}", error.hint) from error
+        return recipe
+
+    def build(self) -> Built:
+        """The objects the recipe describes. Raises `RecipeError`, or a `BackendError` such as a missing key."""
+        models: dict[str, BuiltModel] = {}
+        for role, spec in self.models.items():
+            path: options.Path = ("models", role)
+            backend_class = options.find(_use(spec, path), BACKENDS, (*path, "use"))
+            sampling = spec.get("sampling") or {}
+            options.build(Sampling, sampling, (*path, "sampling"))
+            how = options.build(HowToAsk, {k: spec[k] for k in ("concurrency", "attempts") if k in spec}, path)
+            rest = {key: value for key, value in spec.items() if key not in _MODEL_KEYS}
+            models[role] = BuiltModel(options.build(backend_class, rest, path), how, sampling)
+        if not models:
+            raise options.OptionError(("models",), "no model", "name one under `default`")
+        generator_class = options.find(_use(self.generator, ("generator",)), GENERATORS, ("generator", "use"))
+        rest = {key: value for key, value in self.generator.items() if key != "use"}
+        generator = options.build(generator_class, rest, ("generator",))
+        return Built(generator, models, [_step(spec, ("steps", i)) for i, spec in enumerate(self.steps)])
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe with every default spelled out, as it is saved with a run."""
+        built = self.build()
+        data = self.model_dump()
+        data["generator"] = {"use": self.generator["use"], **options.options_of(built.generator)}
+        data["models"] = {
+            role: {
+                "use": self.models[role]["use"],
+                **options.options_of(model.backend),
+                **options.options_of(model.how),
+                "sampling": model.sampling,
+            }
+            for role, model in built.models.items()
+        }
+        data["steps"] = [
+            {"use": spec["use"], **({} if isinstance(step, Check) else options.options_of(step))}
+            for spec, step in zip(self.steps, built.steps, strict=True)
+        ]
+        return data
+
+    def to_yaml(self) -> str:
+        """The recipe as a file that `load` reads back."""
+        given = {key: value for key, value in self.model_dump().items() if value not in (None, [], {})}
+        return yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=100)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any]) -> Recipe:
+        options.refuse_unknown(data, cls.model_fields, ())
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise options.OptionError(tuple(first["loc"]), first["msg"].lower()) from error
+
+
+@dataclass(frozen=True)
+class HowToAsk:
+    """How a model is asked, which changes speed and never the result."""
+
+    concurrency: int = 64
+    attempts: int = 5
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or self.attempts < 1:
+            raise RecipeError("concurrency and attempts must be at least 1", "64 and 5 are usual")
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A backend, and how to ask it."""
+
+    backend: Backend
+    how: HowToAsk = HowToAsk()
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a recipe describes."""
+
+    generator: Generator
+    models: dict[str, BuiltModel]
+    steps: list[Step]
+
+
+def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The key paths in which two resolved recipes differ, but for those that change speed only."""
+    return sorted(_differences(_without_how(one), _without_how(other), ()))
+
+
+def _without_how(data: Mapping[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(dict(data))
+    for model in result.get("models", {}).values():
+        for key in _HOW & model.keys():
+            del model[key]
+    return result
+
+
+def _differences(one: Any, other: Any, path: options.Path) -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = {**one, **other}
+        return [d for key in keys for d in _differences(one.get(key), other.get(key), (*path, key))]
+    return [] if one == other else [options.dotted(path)]
+
+
+def _use(spec: Mapping[str, Any], path: options.Path) -> Any:
+    if "use" not in spec:
+        raise options.OptionError((*path, "use"), "missing", "it names what to use, such as `use: self-instruct`")
+    return spec["use"]
+
+
+def _step(spec: Mapping[str, Any], path: options.Path) -> Step:
+    target = options.find(_use(spec, path), STEPS, (*path, "use"))
+    rest = {key: value for key, value in spec.items() if key != "use"}
+    if isinstance(target, type):
+        step: Step = options.build(target, rest, path)
+        return step
+    options.refuse_unknown(rest, (), path)
+    return Check(target)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    """Apply one `key.path=value`, the value being YAML."""
+    key, equals, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise RecipeError(f"cannot use the override {override!r}", "write key=value, such as generator.new=4")
+    place = data
+    for part in parts[:-1]:
+        inner = place.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"cannot use the override {override!r}: {part} holds no keys", "check the key path")
+        place = inner
+    try:
+        place[parts[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
+
+
+def _note_lines(node: yaml.Node | None, path: options.Path, lines: dict[options.Path, int], source: str) -> None:
+    """The line of every key path; a key given twice is an error, as YAML would drop the first silently."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*path, key.value)
+            if inner in lines:
+                line = key.start_mark.line + 1
+                raise RecipeError(f"{source}, line {line}: {options.dotted(inner)} is there twice", "delete one")
+            lines[inner] = key.start_mark.line + 1
+            _note_lines(value, inner, lines, source)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            lines[(*path, i)] = value.start_mark.line + 1
+            _note_lines(value, (*path, i), lines, source)

@@ -1,0 +1,328 @@
+"""The compiled loops of the token pool.
+
+Signatures are spelled out, so that everything is compiled (or read from numba's cache) when this
+module is imported and no call can compile again for slightly different types.
+
+A query is an array of tokens, -1 for one that the pool has never seen; a text is an array of
+elements. `llmsynth.similarity.pool` says what elements are and why the search misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+
+_ARRAYS = {
+    "ints": "int32[::1]",
+    "longs": "int64[::1]",
+    "floats": "float64[::1]",
+    "words": "uint64[::1]",
+    "flags": "boolean[::1]",
+    "table": "uint64[:,::1]",
+}
+
+# Bounds are rounded in other places than scores: loosen them by far more than a rounding error and
+# far less than one token of any text that fits in memory.
+SLACK = 1 - 1e-9
+
+_Kernel = TypeVar("_Kernel", bound=Callable[..., object])
+
+
+def _compiled(signature: str) -> Callable[[_Kernel], _Kernel]:
+    """Compile now, through numba's disk cache where there is a folder to write it to."""
+    for name, exact in _ARRAYS.items():
+        signature = signature.replace(name, exact)
+
+    def compile_kernel(kernel: _Kernel) -> _Kernel:
+        try:
+            compiled: _Kernel = numba.njit(signature, cache=True, error_model="numpy")(kernel)
+        except (RuntimeError, OSError):  # numba's words for "no such folder" and "its disk is full"
+            compiled = numba.njit(signature, error_model="numpy")(kernel)
+        return compiled
+
+    return compile_kernel
+
+
+@_compiled("int64(ints, int64, boolean, ints, ints, ints, ints, words)")
+def number(
+    tokens: Ints,
+    count: int,
+    create: bool,
+    following: Ints,
+    token_of: Ints,
+    current: Ints,
+    elements: Ints,
+    sketch: Words,
+) -> int:
+    """Write the element of every token (-1: there is none) and their sketch; return how many elements there are.
+
+    `create` makes the elements that are missing, which are further occurrences of a token.
+    `current` holds -2 everywhere, before and after.
+    """
+    for i in range(tokens.size):
+        token = tokens[i]
+        element = -1
+        if token >= 0:
+            previous = current[token]
+            if previous == -2:
+                element = token
+            elif previous >= 0:
+                element = following[previous]
+                if element < 0 and create:
+                    element = count
+                    count += 1
+                    following[previous] = element
+                    following[element] = -1
+                    token_of[element] = token
+            current[token] = element
+        elements[i] = element
+        if element >= 0:
+            place = (np.uint64(element + 1) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(57)
+            sketch[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+    for i in range(tokens.size):
+        if tokens[i] >= 0:
+            current[tokens[i]] = -2
+    return count
+
+
+@_compiled("int64(ints, ints, ints, words, words)")
+def lcs(query: Ints, text: Ints, token_of: Ints, bits: Words, carries: Words) -> int:
+    """The length of the longest common subsequence, bit-parallel (Hyyrö 2004), 64 query tokens at a time.
+
+    Sweeping the text once per 64 tokens, with one carry per token of the text, takes memory by the
+    length of the text, not by the product. `bits` holds 0 everywhere, before and after.
+    """
+    first, m, n = 0, query.size, text.size
+    while first < m and first < n and query[first] == token_of[text[first]]:
+        first += 1
+    while m > first and n > first and query[m - 1] == token_of[text[n - 1]]:
+        m -= 1
+        n -= 1
+    length = first + query.size - m
+    zero, one = np.uint64(0), np.uint64(1)
+    carries[first:n] = zero
+    for start in range(first, m, 64):
+        stop = min(m, start + 64)
+        bit = one
+        for i in range(start, stop):
+            if query[i] >= 0:
+                bits[query[i]] |= bit
+            bit <<= one
+        row = ~zero
+        for j in range(first, n):
+            hits = row & bits[token_of[text[j]]]
+            total = row + hits
+            overflow = total < row
+            total += carries[j]
+            carries[j] = one if overflow or total < carries[j] else zero
+            row = total | (row - hits)
+        for i in range(start, stop):
+            if query[i] >= 0:
+                bits[query[i]] = zero
+            length += np.int64(~row & one)
+            row >>= one
+    return length
+
+
+@_compiled("float64(int64, int64, int64)")
+def f1(common: int, m: int, n: int) -> float:
+    """`rouge_score`'s own arithmetic, which lands on either side of the exact fraction."""
+    if common == 0:
+        return 0.0
+    precision = common / m
+    recall = common / n
+    return 2 * precision * recall / (precision + recall)
+
+
+@_compiled("int64(uint64)")
+def _ones(word: int) -> int:
+    """How many bits are set; LLVM knows this pattern and makes one instruction of it."""
+    x = np.uint64(word)
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@_compiled("boolean(int64, int64, float64, table, int64, words)")
+def _possible(m: int, n: int, bar: float, sketches: Words, position: int, sketch: Words) -> bool:
+    """Whether lengths and sketches leave it open that a query and a text reach `bar`.
+
+    Every bit that only the text has set stands for at least one element that only the text has.
+    """
+    need = (m + n) * bar * 0.5 * SLACK
+    alien = _ones(sketches[position, 0] & ~sketch[0]) + _ones(sketches[position, 1] & ~sketch[1])
+    return m >= need and n - alien >= need
+
+
+@_compiled("float64(ints, ints, float64, ints, flags, words, words)")
+def _score(query: Ints, text: Ints, bar: float, token_of: Ints, asked: Flags, bits: Words, carries: Words) -> float:
+    """The F1 of a query, whose elements are `asked`, and a text; or -1 once it is certain to be below `bar`."""
+    m, n = query.size, text.size
+    spare = n - (m + n) * bar * 0.5 * SLACK
+    for j in range(n):
+        if not asked[text[j]]:
+            spare -= 1
+            if spare < 0:
+                return -1.0
+    return f1(lcs(query, text, token_of, bits, carries), m, n)
+
+
+@_compiled(
+    "Tuple((int64, float64))(ints, ints, words, ints, float64, int64, ints, longs, table,"
+    " int64, longs, ints, ints, longs, int64, ints, flags, words, words)"
+)
+def nearest(
+    query: Ints,
+    elements: Ints,
+    sketch: Words,
+    ranks: Ints,
+    threshold: float,
+    texts: int,
+    stream: Ints,
+    starts: Longs,
+    sketches: Words,
+    settled: int,
+    bounds: Longs,
+    owner: Ints,
+    reach: Ints,
+    seen: Longs,
+    turn: int,
+    token_of: Ints,
+    asked: Flags,
+    bits: Words,
+    carries: Words,
+) -> tuple[int, float]:
+    """The position and score of the nearest text above the threshold, the earliest of equals, or (-1, 0).
+
+    `ranks` are those of the query's elements, ascending, and negative for those that are in no indexed text.
+    """
+    best, best_score = -1, 0.0
+    m = query.size
+    least = m * threshold / (2 - threshold) * SLACK
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = True
+    for i in range(m + 1):
+        # the last round is for the texts that are not indexed yet
+        first, last = settled, texts
+        if i < m:
+            if ranks[i] < 0 or m - i < least:
+                continue
+            first, last = bounds[ranks[i]], bounds[ranks[i] + 1]
+        longest = 2 * (m - i) / (threshold * SLACK) - m
+        for entry in range(first, last):
+            position = entry
+            if i < m:
+                if reach[entry] < m:
+                    continue
+                position = np.int64(owner[entry])
+            n = starts[position + 1] - starts[position]
+            bar = max(threshold, best_score)
+            if (i < m and n > longest) or seen[position] == turn or not _possible(m, n, bar, sketches, position, sketch):
+                continue
+            seen[position] = turn
+            text = stream[starts[position] : starts[position + 1]]
+            f = _score(query, text, bar, token_of, asked, bits, carries)
+            if f > threshold and (f > best_score or (f == best_score and position < best)):
+                best, best_score = position, f
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = False
+    return best, best_score
+
+
+@_compiled("int64(ints, ints, words, int64, ints, longs, table, ints, flags, words, words, longs, floats)")
+def most_similar(
+    query: Ints,
+    elements: Ints,
+    sketch: Words,
+    texts: int,
+    stream: Ints,
+    starts: Longs,
+    sketches: Words,
+    token_of: Ints,
+    asked: Flags,
+    bits: Words,
+    carries: Words,
+    top: Longs,
+    scores: Floats,
+) -> int:
+    """Fill `top` and `scores` with the best texts of the pool, best first; return how many there are."""
+    m = query.size
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = True
+    filled = 0
+    for position in range(texts):
+        full = filled == top.size
+        bar = scores[filled - 1] if full else 0.0
+        n = starts[position + 1] - starts[position]
+        if full and not _possible(m, n, bar, sketches, position, sketch):
+            continue
+        text = stream[starts[position] : starts[position + 1]]
+        f = _score(query, text, bar, token_of, asked, bits, carries)
+        if full and f <= bar:
+            continue
+        place = filled - 1 if full else filled
+        while place > 0 and scores[place - 1] < f:
+            scores[place] = scores[place - 1]
+            top[place] = top[place - 1]
+            place -= 1
+        scores[place] = f
+        top[place] = position
+        filled += 0 if full else 1
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = False
+    return filled
+
+
+@_compiled("int64(int64, ints, longs, ints, float64, longs, longs, ints, ints, ints)")
+def index(
+    texts: int,
+    stream: Ints,
+    starts: Longs,
+    rank: Ints,
+    threshold: float,
+    bounds: Longs,
+    cursor: Longs,
+    owner: Ints,
+    reach: Ints,
+    places: Ints,
+) -> int:
+    """List, by the rank of each element, the texts it is indexed for; return how many entries that makes.
+
+    Before, `bounds` and `cursor` say where the texts of a rank would begin if all were listed;
+    afterwards `bounds` says where they do. `places` holds 0 for every text.
+    """
+    for position in range(texts):
+        for j in range(starts[position], starts[position + 1]):
+            r = rank[stream[j]]
+            owner[cursor[r]] = position
+            cursor[r] += 1
+    kept = 0
+    for r in range(bounds.size - 1):
+        first, last = bounds[r], bounds[r + 1]
+        bounds[r] = kept
+        for entry in range(first, last):
+            position = owner[entry]
+            n = starts[position + 1] - starts[position]
+            rest = n - places[position]  # ranks come in order, so every text's elements do too
+            places[position] += 1
+            if rest >= n * threshold / (2 - threshold) * SLACK:
+                owner[kept] = position
+                reach[kept] = min(2 * rest / (threshold * SLACK) - n, 2.0**31 - 1)
+                kept += 1
+    bounds[bounds.size - 1] = kept
+    return kept

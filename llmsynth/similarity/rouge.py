@@ -1,0 +1,77 @@
+"""ROUGE-L as the `rouge_score` package computes it, against one text or a growing pool of them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from llmsynth.errors import RecipeError
+
+_TOKEN = re.compile(r"[a-z0-9]+")
+
+
+class Match(NamedTuple):
+    """A text of the pool and its ROUGE-L F1 with the text asked about."""
+
+    id: str
+    score: float
+
+
+class RougeIndex:
+    """A growing pool of texts that answers: is this text new?
+
+    A text is new when no text of the pool has a ROUGE-L F1 above `threshold` with it: the
+    Self-Instruct filter (section 2.2 of the paper). Every answer is the one that scoring the whole
+    pool with `rouge_score` would give, to the last float: an F1 of seven tenths is a match or not
+    as that package's own arithmetic comes out for the two lengths.
+
+    The texts themselves are not kept: a text of n words takes about 10 n bytes, plus its id and the
+    words not seen before. Comparing two long texts takes time by the product of their lengths / 64.
+    Answers use scratch space in the index, so threads must not share one.
+    """
+
+    def __init__(self, threshold: float = 0.7) -> None:
+        if not 0 < threshold <= 1:
+            raise RecipeError(
+                f"The ROUGE-L threshold is {threshold}", "Use a number above 0 and at most 1; 0.7 is usual."
+            )
+        from llmsynth.similarity.pool import TokenPool
+
+        self.threshold = threshold
+        self._pool = TokenPool(threshold)
+        self._ids: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, text: str, id: str) -> None:
+        """Put a text into the pool, new or not."""
+        self._pool.add(rouge_tokens(text))
+        self._ids.append(id)
+
+    def nearest(self, text: str) -> Match | None:
+        """The most similar text of the pool above the threshold, the earliest of equals; None for a new text."""
+        position, score = self._pool.nearest(rouge_tokens(text))
+        return None if position < 0 else Match(self._ids[position], score)
+
+    def most_similar(self, text: str, k: int = 10) -> list[Match]:
+        """The k texts of the pool most similar to this one, whatever the threshold, the earliest of equals first.
+
+        It looks at every text of the pool, which `nearest` avoids.
+        """
+        return [Match(self._ids[position], score) for position, score in self._pool.most_similar(rouge_tokens(text), k)]
+
+
+def rouge_l(a: str, b: str) -> float:
+    """The ROUGE-L F1 of two texts, from 0 to 1; 0 when either has no token."""
+    from llmsynth.similarity.pool import token_f1
+
+    return token_f1(rouge_tokens(a), rouge_tokens(b))
+
+
+def rouge_tokens(text: str) -> list[str]:
+    """The tokens `rouge_score` sees without its stemmer: runs of a-z and 0-9 in the lower-cased text.
+
+    A text written in another script has none, and is therefore like no other text.
+    """
+    return _TOKEN.findall(text.lower())

@@ -1,0 +1,255 @@
+"""`synthesize`: from a recipe to a dataset, in one straight line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import yaml
+
+from llmsynth.errors import RunError, StorageError
+from llmsynth.journal import Journal
+from llmsynth.model import Model
+from llmsynth.prompts import Prompts
+from llmsynth.recipe import Built, Recipe, same_result
+from llmsynth.record import Record
+from llmsynth.request import Backend
+from llmsynth.run import Run
+from llmsynth.steps import Step
+
+T = TypeVar("T")
+Watcher = Callable[[Run], None]
+
+_BATCH = 32  # records that go through the steps together
+_FLUSH_SECONDS = 20.0
+_DRAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run. `report` is what report.json holds."""
+
+    directory: Path
+    report: dict[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the target was met and every request answered."""
+        return bool(self.report["complete"])
+
+    @property
+    def dataset(self) -> Path:
+        """The folder that `datasets.load_dataset` opens."""
+        return self.directory / "dataset"
+
+    def records(self) -> Iterator[Record]:
+        """Every record, kept and dropped."""
+        from llmsynth.dataset import read_records
+
+        return read_records(self.directory / "records")
+
+
+def synthesize(
+    recipe: Recipe,
+    directory: str | Path,
+    *,
+    backends: Mapping[str, Backend] | None = None,
+    update: bool = False,
+    watch: Watcher | None = None,
+) -> Result:
+    """Make the dataset a recipe describes, in `directory`; called again, go on where it stopped.
+
+    backends: replace those of the recipe's models, by role.
+    update: allow a directory made by another recipe; what the journal already holds is not asked again.
+    watch: called a few times a second with the run.
+
+    Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
+    """
+    return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch))
+
+
+def open_run(
+    recipe: Recipe, journal: Journal, backends: Mapping[str, Backend], target: int | None
+) -> tuple[Run, Built]:
+    """The run of a recipe and what it is made of, nothing asked yet."""
+    built = recipe.build()
+    models = {
+        role: Model(
+            backends.get(role, spec.backend),
+            journal,
+            concurrency=spec.how.concurrency,
+            attempts=spec.how.attempts,
+            sampling=spec.sampling,
+        )
+        for role, spec in built.models.items()
+    }
+    prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
+    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target), built
+
+
+async def _synthesize(
+    recipe: Recipe, directory: Path, backends: Mapping[str, Backend], update: bool, watch: Watcher | None
+) -> Result:
+    started = time.monotonic()
+    finished = claim(recipe, directory, update)
+    if finished is not None:
+        return Result(directory, finished)
+    journal = Journal(directory / "journal.jsonl")
+    try:
+        run, built = open_run(recipe, journal, backends, recipe.target)
+        built.generator.validate(run)
+        watching = asyncio.create_task(_watch(run, watch)) if watch else None
+        try:
+            await _generate(run, built, directory)
+        finally:
+            # what is in flight has been paid for: let it reach the journal
+            await asyncio.gather(*(model.drain(_DRAIN_SECONDS) for model in run.models.values()))
+            await asyncio.gather(*(model.aclose() for model in run.models.values()))
+            if watching:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+    finally:
+        journal.close()
+    from llmsynth.finish import write_results
+
+    report = write_results(recipe, run, built, directory)
+    report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
+    report["seconds"] = round(time.monotonic() - started, 1)
+    write_file(directory / "report.json", orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    if watch:
+        watch(run)
+    return Result(directory, report)
+
+
+def claim(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | None:
+    """Make the directory this recipe's. The report, if its run is complete already.
+
+    Raises `RunError` for a directory that holds something else.
+    """
+    mine = recipe.resolved()
+    path = directory / "recipe.yaml"
+    if directory.exists() and not directory.is_dir():
+        raise RunError(f"{directory} is a file", "name a directory for the run")
+    if path.is_file():
+        theirs = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        differences = same_result(mine, theirs)
+        if differences and not update:
+            raise RunError(
+                f"{directory} belongs to another recipe: it differs in {', '.join(differences[:5])}",
+                "choose another directory, or --update to go on with the new recipe:"
+                " what was answered before is not asked again",
+            )
+        report = directory / "report.json"
+        if not differences and report.is_file():
+            finished: dict[str, Any] = orjson.loads(report.read_bytes())
+            if finished["complete"]:
+                return finished
+    elif directory.is_dir() and any(directory.iterdir()):
+        raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "report.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot use {directory}: {error.strerror}", "choose one you can write to") from error
+    text = yaml.safe_dump(mine, sort_keys=False, allow_unicode=True, width=100)
+    write_file(path, text.encode("utf-8"))
+    return None
+
+
+@dataclass(slots=True)
+class _Sink:
+    """Sends records through the steps, batch by batch, and writes and counts them."""
+
+    run: Run
+    steps: list[Step]
+    writer: Any
+    batch: list[Record] = field(default_factory=list)
+    flushed: float = field(default_factory=time.monotonic)
+
+    async def take(self, record: Record) -> None:
+        self.batch.append(record)
+        if not self.steps or len(self.batch) >= _BATCH:
+            await self.settle()
+
+    async def settle(self) -> None:
+        batch, self.batch = self.batch, []
+        for step in self.steps:
+            batch = await step.apply(batch, self.run)
+        for record in batch:
+            if self.run.missing <= 0:
+                record = record.drop("beyond_target", "the target was met before it")
+            self.run.tally.add(record)
+            self.writer.write([record])
+        if time.monotonic() - self.flushed > _FLUSH_SECONDS:
+            self.flushed = time.monotonic()
+            self.writer.flush()
+
+
+async def _generate(run: Run, built: Built, directory: Path) -> None:
+    from llmsynth.dataset import RecordWriter
+
+    writer = RecordWriter(directory / "records")
+    sink = _Sink(run, built.steps, writer)
+    run.settle = sink.settle
+    try:
+        async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
+            async for record in records:
+                await sink.take(record)
+                if run.missing <= 0:
+                    break
+        await sink.settle()
+    finally:
+        writer.close()
+
+
+async def _watch(run: Run, watch: Watcher) -> None:
+    while True:
+        watch(run)
+        await asyncio.sleep(0.25)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put a whole file in place at once. Raises `StorageError`."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        raise StorageError(f"cannot write {path}: {why}", "make room and run the same command again") from error
+
+
+def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The coroutine's result, also where an event loop is running in this thread already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[T] = []
+    trouble: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=work, name="llmsynth")
+    thread.start()
+    thread.join()
+    if trouble:
+        raise trouble[0]
+    return outcome[0]

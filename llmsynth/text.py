@@ -1,0 +1,51 @@
+"""Small pure functions on text that several layers share."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"\w+")
+
+
+def one_line(text: str) -> str:
+    """Every run of white space as one blank, none at the ends."""
+    return _SPACE.sub(" ", text).strip()
+
+
+def normalise(text: str) -> str:
+    """What is left of a text when case, compatibility forms, punctuation and spacing do not count."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(_WORD.findall(folded))
+
+
+def word_count(text: str) -> int:
+    """White-space separated words."""
+    return len(text.split())
+
+
+def fingerprint(*parts: str) -> str:
+    """32 hexadecimal digits that stand for the parts, in order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """One line of at most `width` characters, for messages."""
+    line = one_line(text)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """True where the text cannot be encoded, so neither stored nor sent."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
