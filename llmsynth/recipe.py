@@ -81,14 +81,26 @@ class Recipe(BaseModel):
             raise RecipeError(f"{source}{at}: {what}", "it is no valid YAML there") from error
         if not isinstance(data, dict):
             raise RecipeError(f"{source} is no mapping", "a recipe has at least the keys generator and models")
+        return cls.from_data(data, overrides, source, lines)
+
+    @classmethod
+    def from_data(
+        cls,
+        data: dict[str, Any],
+        overrides: Sequence[str] = (),
+        source: str = "recipe",
+        lines: Mapping[options.Path, int] | None = None,
+    ) -> Recipe:
+        """A recipe from plain data; `lines` tells errors where in the source a key path stands."""
         for override in overrides:
             _override(data, override)
         try:
             recipe = cls._checked(data)
             recipe.build()
         except options.OptionError as error:
-            known = next((error.path[:n] for n in range(len(error.path), 0, -1) if error.path[:n] in lines), None)
-            at = f", line {lines[known]}" if known else ""
+            places = [error.path[:n] for n in range(len(error.path), 0, -1)]
+            line = next((lines[place] for place in places if place in lines), None) if lines else None
+            at = f", line {line}" if line else ""
             raise RecipeError(f"{source}{at}: {error.message}", error.hint) from error
         return recipe
 

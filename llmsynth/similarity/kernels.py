@@ -129,7 +129,8 @@ def lcs(query: Ints, text: Ints, token_of: Ints, bits: Words, carries: Words) ->
         for i in range(start, stop):
             if query[i] >= 0:
                 bits[query[i]] = zero
-            length += np.int64(~row & one)
+            if not row & one:
+                length += 1
             row >>= one
     return length
 
@@ -145,13 +146,12 @@ def f1(common: int, m: int, n: int) -> float:
 
 
 @_compiled("int64(uint64)")
-def _ones(word: int) -> int:
+def _ones(word: np.uint64) -> int:
     """How many bits are set; LLVM knows this pattern and makes one instruction of it."""
-    x = np.uint64(word)
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @_compiled("boolean(int64, int64, float64, table, int64, words)")
@@ -222,14 +222,14 @@ def nearest(
             first, last = bounds[ranks[i]], bounds[ranks[i] + 1]
         longest = 2 * (m - i) / (threshold * SLACK) - m
         for entry in range(first, last):
-            position = entry
-            if i < m:
-                if reach[entry] < m:
-                    continue
-                position = np.int64(owner[entry])
+            if i < m and reach[entry] < m:
+                continue
+            position = owner[entry] if i < m else entry
             n = starts[position + 1] - starts[position]
             bar = max(threshold, best_score)
-            if (i < m and n > longest) or seen[position] == turn or not _possible(m, n, bar, sketches, position, sketch):
+            if i < m and (n > longest or seen[position] == turn):
+                continue
+            if not _possible(m, n, bar, sketches, position, sketch):
                 continue
             seen[position] = turn
             text = stream[starts[position] : starts[position + 1]]

@@ -151,9 +151,7 @@ class TokenPool:
         query = np.array([get(token, -1) for token in tokens], np.int32)
         elements = np.empty_like(query)
         sketch = np.zeros(2, np.uint64)
-        kernels.number(
-            query, self._elements, False, self._following, self._token_of, self._current, elements, sketch
-        )
+        kernels.number(query, self._elements, False, self._following, self._token_of, self._current, elements, sketch)
         return query, elements, sketch
 
     def _index(self) -> None:

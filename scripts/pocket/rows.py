@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizer import ASSISTANT, END, SPECIALS
 from transformers import PreTrainedTokenizerFast
 
-LENGTHS = (256, 384, 512, 640, 768, 1024)
+LENGTHS = (256, 384, 512, 768, 1024)
 Rows = dict[int, NDArray[np.uint16]]
 
 
@@ -23,7 +23,11 @@ def pack(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, want
     reads like a conversation of several turns. Longer chats than the longest row are left out.
     """
     pad = tokenizer.pad_token_id
-    done: dict[int, list[list[int]]] = {length: [] for length in LENGTHS}
+    done: dict[int, list[NDArray[np.uint16]]] = {length: [] for length in LENGTHS}
+
+    def close(row: list[int], length: int) -> None:
+        done[length].append(np.array(row + [pad] * (length - len(row)), dtype=np.uint16))
+
     open_rows: list[tuple[int, int, list[int], int]] = []
     total = serial = 0
     for chat in encoded(documents, tokenizer):
@@ -42,16 +46,12 @@ def pack(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, want
             fullest = max(open_rows)
             open_rows.remove(fullest)
             heapq.heapify(open_rows)
-            done[fullest[3]].append(fullest[2])
+            close(*fullest[2:])
         if total >= wanted:
             break
     for _, _, row, length in open_rows:
-        done[length].append(row)
-    return {
-        length: np.array([row + [pad] * (length - len(row)) for row in rows], dtype=np.uint16)
-        for length, rows in done.items()
-        if rows
-    }
+        close(row, length)
+    return {length: np.stack(rows) for length, rows in done.items() if rows}
 
 
 def encoded(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, at_once: int = 2000) -> Iterator[list[int]]:

@@ -10,8 +10,11 @@ import argparse
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -31,25 +34,27 @@ from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, PreTraine
 log = logging.getLogger("pocket")
 FOLDER = corpus.ROOT / "llmsynth" / "data" / "pocket"
 TOKENIZER_SAMPLE = 12_000
+WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast to learn. Rates: Muon on the matrices, AdamW on embeddings and norms.
 
-    steps: optimiser steps of about `tokens_per_step` tokens; the rate rises over `warm_up` steps, stays, and falls
+    steps: optimiser steps of `parts` parts of at most `part` tokens each; the rate rises over `warm_up` steps, stays, and falls
         in a straight line to nought over the last `decay` of them.
     corpus_tokens: size of the fixed corpus; more steps than it holds begin it anew in another order.
     """
 
     seed: int = 20_26
-    steps: int = 3000
-    tokens_per_step: int = 12_288
-    warm_up: int = 60
+    steps: int = 3600
+    part: int = 2048
+    parts: int = 6
+    warm_up: int = 100
     decay: float = 0.5
     matrix_rate: float = 0.02
     other_rate: float = 0.006
-    corpus_tokens: int = 36_000_000
+    corpus_tokens: int = 42_000_000
 
     def rate(self, step: int) -> float:
         """The share of the full rate at `step`."""
@@ -75,21 +80,27 @@ def train(work: Path, plan: Plan, shape: Shape, save_every: float = 600.0, stop_
             optimiser.load_state_dict(state)
         step, tokens = saved["step"], saved["tokens"]
         log.info("going on at step %d", step)
-    started = last_saved = time.monotonic()
-    spent, smooth = 0, 0.0
-    for step, batch in islice(enumerate(batches(rows, plan)), step, plan.steps):
-        loss = learn(model, optimisers, batch, tokenizer, plan.rate(step), plan)
-        smooth = loss if not smooth else 0.98 * smooth + 0.02 * loss
-        spent += batch.size
-        tokens += batch.size
-        now = time.monotonic()
-        if step % 20 == 0:
-            log.info("step %d loss %.4f, %.2f M tokens, %.0f tokens/s", step, smooth, tokens / 1e6, spent / (now - started))
-        if now - last_saved > save_every or step + 1 == plan.steps or now - started > stop_after:
-            last_saved = now
-            save(checkpoint, model, optimisers, step + 1, tokens)
-        if now - started > stop_after:
-            return
+    with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        for packed in rows.values():  # compiled by one worker at a time, and once
+            workers.submit(slopes, model, packed[: plan.part // packed.shape[1]], tokenizer).result()
+        log.info("compiled")
+        started = last_saved = time.monotonic()
+        spent, recent = 0, deque[float](maxlen=50)
+        for step, parts in islice(enumerate(batches(rows, plan)), step, plan.steps):
+            loss = learn(model, optimisers, parts, tokenizer, plan.rate(step), workers)
+            recent.append(loss)
+            spent += sum(part.size for part in parts)
+            tokens += sum(part.size for part in parts)
+            now = time.monotonic()
+            if step % 20 == 0:
+                speed = spent / (now - started)
+                mean = sum(recent) / len(recent)
+                log.info("step %d loss %.4f, %.2f M tokens, %.0f tokens/s", step, mean, tokens / 1e6, speed)
+            if now - last_saved > save_every or step + 1 == plan.steps or now - started > stop_after:
+                last_saved = now
+                save(checkpoint, model, optimisers, step + 1, tokens)
+            if now - started > stop_after:
+                return
 
 
 def prepare(work: Path, plan: Plan) -> tuple[PreTrainedTokenizerFast, Rows]:
@@ -113,54 +124,73 @@ def prepare(work: Path, plan: Plan) -> tuple[PreTrainedTokenizerFast, Rows]:
     return AutoTokenizer.from_pretrained(work / "tokenizer"), rows
 
 
-def batches(rows: Rows, plan: Plan) -> Iterator[NDArray[np.uint16]]:
-    """Batches of one length each, shuffled anew in every epoch, for ever."""
+def batches(rows: Rows, plan: Plan) -> Iterator[list[NDArray[np.uint16]]]:
+    """Steps of `plan.parts` parts, each of one row length, shuffled anew in every epoch, for ever."""
     rng = np.random.default_rng(plan.seed)
     while True:
         epoch = []
         for length, packed in rows.items():
-            size = plan.tokens_per_step // length
+            size = plan.part // length
             order = rng.permutation(len(packed))
             epoch += [(length, order[at : at + size]) for at in range(0, len(order) - size + 1, size)]
-        for index in rng.permutation(len(epoch)):
-            length, chosen = epoch[index]
-            yield rows[length][chosen]
+        order = rng.permutation(len(epoch))
+        for at in range(0, len(order) - plan.parts + 1, plan.parts):
+            yield [rows[length][chosen] for length, chosen in (epoch[index] for index in order[at : at + plan.parts])]
 
 
 def learn(
     model: Llama,
     optimisers: list[torch.optim.Optimizer],
-    batch: NDArray[np.uint16],
+    parts: list[NDArray[np.uint16]],
     tokenizer: PreTrainedTokenizerFast,
     rate: float,
-    plan: Plan,
+    workers: ThreadPoolExecutor,
 ) -> float:
-    """One step; the mean loss per learnt token."""
-    tokens = torch.from_numpy(batch.astype(np.int64))
-    targets = torch.from_numpy(learnt(batch, tokenizer)[:, 1:]).nonzero()
+    """One step; the mean loss per learnt token.
+
+    Workers take parts as they get free, so that a core lost to another process slows one part, not every operation;
+    the sum is taken in a fixed order all the same.
+    """
+    found = list(workers.map(lambda part: slopes(model, part, tokenizer), parts))
+    count = sum(counted for _, counted, _ in found)
+    for weight, *each in zip(model.parameters(), *(gradients for _, _, gradients in found), strict=True):
+        weight.grad = reduce(Tensor.add_, each).div_(count)
+    list(workers.map(lambda optimiser: advance(optimiser, rate), optimisers))
+    return sum(loss for loss, _, _ in found) / count
+
+
+def slopes(
+    model: Llama, part: NDArray[np.uint16], tokenizer: PreTrainedTokenizerFast
+) -> tuple[float, int, tuple[Tensor, ...]]:
+    """The summed loss of a part, over how many tokens, and its gradient by every parameter."""
+    tokens = torch.from_numpy(part.astype(np.int64))
+    targets = torch.from_numpy(learnt(part, tokenizer)[:, 1:]).nonzero()
     places = targets[:, 0] * tokens.shape[1] + targets[:, 1]
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(tokens, places)
-    loss = F.cross_entropy(logits.float(), tokens.reshape(-1)[places + 1])
-    loss.backward()  # type: ignore[no-untyped-call]
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["full_rate"]
-        optimiser.step()
-        optimiser.zero_grad()
-    return loss.item()
+    loss = F.cross_entropy(logits.float(), tokens.reshape(-1)[places + 1], reduction="sum")
+    return loss.item(), len(places), torch.autograd.grad(loss, list(model.parameters()))
+
+
+def advance(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["full_rate"]
+    optimiser.step()
 
 
 def make_optimisers(model: Llama, plan: Plan) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices, in two halves that two workers take, and AdamW for the rest."""
     matrices = [weight for weight in model.layers.parameters() if weight.ndim == 2]
     chosen = {id(weight) for weight in matrices}
     others = [weight for weight in model.parameters() if id(weight) not in chosen]
-    muon = torch.optim.Muon(matrices, lr=plan.matrix_rate, momentum=0.95, weight_decay=0.01)
-    adam = torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-    for optimiser, full in ((muon, plan.matrix_rate), (adam, plan.other_rate)):
+    optimisers: list[torch.optim.Optimizer] = []
+    for half in (matrices[: len(matrices) // 2], matrices[len(matrices) // 2 :]):
+        optimisers.append(torch.optim.Muon(half, lr=plan.matrix_rate, momentum=0.95, weight_decay=0.01))
+    optimisers.append(torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True))
+    for optimiser in optimisers:
         for group in optimiser.param_groups:
-            group["full_rate"] = full
-    return [muon, adam]
+            group["full_rate"] = group["lr"]
+    return optimisers
 
 
 def save(path: Path, model: Llama, optimisers: list[torch.optim.Optimizer], step: int, tokens: int) -> None:
@@ -217,7 +247,7 @@ def main() -> None:
     if options.export:
         export(options.work, options.export)
         return
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     torch._dynamo.config.recompile_limit = 64
     plan = Plan(**{name: getattr(options, name) for name in asdict(Plan())})
     shape = Shape(**{name: getattr(options, name) for name in asdict(Shape())})

@@ -14,6 +14,7 @@ from . import (
     arithmetic,
     classify,
     knowledge,
+    list_counts,
     lists,
     logic,
     number_lists,
@@ -27,7 +28,19 @@ from .modifiers import Tail, add_head, draw_tail, heads_of, tails_of
 
 __all__ = ["FAMILIES", "Example", "Family", "Task", "check", "family_of", "held_out", "sample"]
 
-_MODULES = (arithmetic, number_lists, units_dates, words, lists, logic, classify, stories, rewriting, knowledge)
+_MODULES = (
+    arithmetic,
+    number_lists,
+    units_dates,
+    words,
+    lists,
+    list_counts,
+    logic,
+    classify,
+    stories,
+    rewriting,
+    knowledge,
+)
 FAMILIES: dict[str, Family] = {family.name: family for module in _MODULES for family in module.FAMILIES}
 _NAMES = tuple(FAMILIES)
 _HEADED, _TAILED = 0.15, 0.12

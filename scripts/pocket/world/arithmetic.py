@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from .engine import NUMBER, Family, Slots, between, numbers
 
@@ -83,7 +84,7 @@ def _next(slots: Slots, given: str) -> str | None:
     found = numbers(slots["series"])
     if found is None or len(found) < 3:
         return None
-    steps = {second - first for first, second in zip(found, found[1:], strict=False)}
+    steps = {second - first for first, second in pairwise(found)}
     following = found[-1] + found[-1] - found[-2]
     return str(following) if len(steps) == 1 and following >= 0 else None
 

@@ -139,7 +139,10 @@ FAMILIES = (
             "Sort the news line that {name} read on {day} into sport, food, weather or travel.",
             "Choose a topic from sport, food, weather and travel for the note {name} gave to {name2}.",
             "The {job} called {name} keeps messages under sport, food, weather or travel. Name the right one.",
-            "Pick the page where {name} should print this for the {place}. The pages are sport, food, weather and travel.",
+            (
+                "Pick the page where {name} should print this for the {place}. The pages "
+                "are sport, food, weather and travel."
+            ),
             "Label the line overheard at the {event} in {month} with its subject, travel, weather, food or sport.",
             "My {relation} tells {name} something. Is the topic food, sport, travel or weather?",
             "Which of the four themes sport, weather, food and travel fits the words of {name} the {job}?",
@@ -158,9 +161,15 @@ FAMILIES = (
             "Choose animal, plant, tool, fruit or vehicle for the thing {name} saw on {day}.",
             "What kind of thing does {name} bring to the {event}? Say tool, fruit, plant, animal or vehicle.",
             "Classify the thing in the {colour} box of {name} as vehicle, fruit, tool, plant or animal.",
-            "The {job} called {name} has five shelves, for animal, plant, tool, fruit and vehicle. Which shelf is right?",
+            (
+                "The {job} called {name} has five shelves, for animal, plant, tool, "
+                "fruit and vehicle. Which shelf is right?"
+            ),
             "For the {subject} class of {name}, give the category, which is animal, tool, plant, vehicle or fruit.",
-            "My {relation} thinks of something at the {place}. Tell {name} if it is a plant, animal, fruit, tool or vehicle.",
+            (
+                "My {relation} thinks of something at the {place}. Tell {name} if it is a "
+                "plant, animal, fruit, tool or vehicle."
+            ),
             "Put the word under one heading for {name} and {name2}, out of fruit, plant, vehicle, tool and animal.",
             "Which label would {name} the {job} write on it, tool, vehicle, animal, fruit or plant?",
         ),
@@ -213,7 +222,10 @@ FAMILIES = (
             "Classify the news {name} got on {day} by time into future, present and past.",
             "Past, present or future, which time does {name} speak of to my {relation}?",
             "For the {subject} test of {name}, label the verb as future, past or present.",
-            "Tell {name} and {name2} if this is over, goes on or is yet to come, with the word past, present or future.",
+            (
+                "Tell {name} and {name2} if this is over, goes on or is yet to come, "
+                "with the word past, present or future."
+            ),
             "The {job} needs to know whether {name} means the future, the past or the present.",
             "Put the sentence from the {colour} book of {name} on one of three piles, present, past or future.",
             "Look at the verb and give the time of the action at the {place} to {name}, future, past or present.",
@@ -248,7 +260,10 @@ FAMILIES = (
             "{name} wants to comfort people at the {event}. Say if this one is angry, afraid, happy or sad.",
             "Label the mood for {name} the {job} as sad, happy, afraid or angry.",
             "Which of happy, angry, sad and afraid describes the one {name} met at the {place}?",
-            "Guess from the deed how my {relation} would call the feeling, afraid, happy, sad or angry, and tell {name}.",
+            (
+                "Guess from the deed how my {relation} would call the feeling, afraid, "
+                "happy, sad or angry, and tell {name}."
+            ),
             "In the play of {name} at the {place}, which face fits the line, a happy, sad, angry or afraid one?",
             "Choose the right emotion for the {event} diary of {name}, angry, sad, afraid or happy.",
             "Read what happened on {day} and let {name} know whether it sounds sad, afraid, angry or happy.",
@@ -325,7 +340,10 @@ FAMILIES = (
             "At the {event} a cart can carry {an animal}. Would this animal be lighter or heavier?",
             "My {relation} can lift {an animal}. Tell whether this one is lighter or heavier than that.",
             "With {an animal} as the measure, call the given animal lighter or heavier for {name}.",
-            "Sort animals for the {subject} lesson into those heavier than {an animal} and those lighter. Which is this?",
+            (
+                "Sort animals for the {subject} lesson into those heavier than {an "
+                "animal} and those lighter. Which is this?"
+            ),
             "Would {name} need more strength for this than for {an animal}? Answer heavier if so, lighter if not.",
         ),
         _against,

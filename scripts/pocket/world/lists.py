@@ -1,4 +1,4 @@
-"""Lists of words given as input: picking, counting, filtering and reordering."""
+"""Lists of words given as input: picking, filtering and reordering."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ _JOINERS = {
     "a dash": " - ",
     "the word then": " then ",
 }
-_LETTERS = tuple(sorted({word[0] for word in v.ITEMS} - set("kuqnzy")))
 
 
-def _draw_words(rng: random.Random, low: int, high: int, pool: Sequence[str] = v.ITEMS) -> list[str]:
+def draw_words(rng: random.Random, low: int, high: int, pool: Sequence[str] = v.ITEMS) -> list[str]:
     return rng.sample(pool, between(rng, low, high))
 
 
 def _draw_list(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join(_draw_words(rng, 3, 5))
+    return ", ".join(draw_words(rng, 3, 5))
 
 
-def _draw_longer(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join(_draw_words(rng, 4, 6))
+def draw_longer(rng: random.Random, slots: Slots, label: str) -> str:
+    return ", ".join(draw_words(rng, 4, 6))
 
 
 def _nth(slots: Slots, given: str) -> str | None:
@@ -51,26 +50,21 @@ def _swap_ends(slots: Slots, given: str) -> str | None:
     return None if found is None else ", ".join([found[-1], *found[1:-1], found[0]])
 
 
-def _size(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    return None if found is None else str(len(found))
-
-
-def _draw_mixed(rng: random.Random, slots: Slots, label: str) -> str:
+def draw_mixed(rng: random.Random, slots: Slots, label: str) -> str:
     """Some members of the wanted kind among others."""
     kind = _KIND_OF_PLURAL[slots["kind"]]
     inside = rng.sample(v.CATEGORIES[kind], between(rng, 1, 3))
-    outside = [word for word in _draw_words(rng, 3, 5) if v.CATEGORY_OF[word] != kind][: between(rng, 1, 2)]
+    outside = [word for word in draw_words(rng, 3, 5) if v.CATEGORY_OF[word] != kind][: between(rng, 1, 2)]
     found = inside + outside
     rng.shuffle(found)
     return ", ".join(found)
 
 
-def _draw_kind(rng: random.Random) -> Slots:
+def draw_kind(rng: random.Random) -> Slots:
     return {"kind": pick(rng, _PLURAL_KINDS)}
 
 
-def _of_kind(slots: Slots, given: str) -> list[str] | None:
+def of_kind(slots: Slots, given: str) -> list[str] | None:
     """The listed words of the wanted kind; None when a word is not of this world."""
     found = words(given)
     if found is None or any(word not in v.CATEGORY_OF for word in found):
@@ -79,21 +73,16 @@ def _of_kind(slots: Slots, given: str) -> list[str] | None:
 
 
 def _filter(slots: Slots, given: str) -> str | None:
-    found = _of_kind(slots, given)
+    found = of_kind(slots, given)
     return ", ".join(found) if found else None
 
 
-def _count_kind(slots: Slots, given: str) -> str | None:
-    found = _of_kind(slots, given)
-    return None if found is None else str(len(found))
-
-
-def _draw_word(rng: random.Random) -> Slots:
+def draw_word(rng: random.Random) -> Slots:
     return {"word": pick(rng, v.ITEMS)}
 
 
 def _draw_with_word(rng: random.Random, slots: Slots, label: str) -> str:
-    found = [word for word in _draw_words(rng, 3, 4) if word != slots["word"]]
+    found = [word for word in draw_words(rng, 3, 4) if word != slots["word"]]
     found.insert(between(rng, 0, len(found)), slots["word"])
     return ", ".join(found)
 
@@ -113,7 +102,7 @@ def _append(slots: Slots, given: str) -> str | None:
 
 
 def _draw_without_word(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join([word for word in _draw_words(rng, 3, 4) if word != slots["word"]])
+    return ", ".join([word for word in draw_words(rng, 3, 4) if word != slots["word"]])
 
 
 def _join(slots: Slots, given: str) -> str | None:
@@ -122,7 +111,7 @@ def _join(slots: Slots, given: str) -> str | None:
 
 
 def _draw_short(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join(_draw_words(rng, 2, 4))
+    return ", ".join(draw_words(rng, 2, 4))
 
 
 def _draw_odd(rng: random.Random, slots: Slots, label: str) -> str:
@@ -142,7 +131,7 @@ def _odd_one(slots: Slots, given: str) -> str | None:
 
 
 def _draw_twice(rng: random.Random, slots: Slots, label: str) -> str:
-    found = _draw_words(rng, 3, 4)
+    found = draw_words(rng, 3, 4)
     found.insert(between(rng, 2, len(found)), pick(rng, found[:2]))
     return ", ".join(found)
 
@@ -151,31 +140,6 @@ def _twice(slots: Slots, given: str) -> str | None:
     found = words(given) or []
     doubled = [word for word in dict.fromkeys(found) if found.count(word) > 1]
     return doubled[0] if len(doubled) == 1 else None
-
-
-def _draw_repeated(rng: random.Random, slots: Slots, label: str) -> str:
-    found = [word for word in _draw_words(rng, 2, 3) if word != slots["word"]]
-    found += [slots["word"]] * between(rng, 1, 3)
-    rng.shuffle(found)
-    return ", ".join(found)
-
-
-def _occurrences(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    return None if found is None else str(found.count(slots["word"]))
-
-
-def _draw_for_letter(rng: random.Random, slots: Slots, label: str) -> str:
-    with_letter = [word for word in v.ITEMS if word[0] == slots["letter"]]
-    found = rng.sample(with_letter, min(len(with_letter), between(rng, 1, 3)))
-    found += [word for word in _draw_words(rng, 3, 4) if word not in found][:2]
-    rng.shuffle(found)
-    return ", ".join(found)
-
-
-def _starting(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    return None if found is None else str(sum(word[0] == slots["letter"] for word in found))
 
 
 _ONE = {"word": WORD}
@@ -199,7 +163,7 @@ FAMILIES = (
         ),
         _nth,
         {"which": _WHICH},
-        draw_input=_draw_longer,
+        draw_input=draw_longer,
     ),
     Family(
         "reverse_list",
@@ -225,7 +189,10 @@ FAMILIES = (
             "Exchange the two outer things of the row for {name}, leaving the middle for the {job}.",
             "{name} and {name2} stand at the ends and trade their things. How does the row at the {place} look now?",
             "Let the first and the final item change places for the {event} of {name}.",
-            "The thing in front goes to the end and the last one comes to the front. Show {name} the list for the {event}.",
+            (
+                "The thing in front goes to the end and the last one comes to the front. "
+                "Show {name} the list for the {event}."
+            ),
             "My {relation} wants the ends of this list switched by {name} before the {event}.",
             "Rewrite the list of the {job} called {name} with its ends exchanged.",
             "Keep the middle as it is at the {place}, but trade the outer words of {name}.",
@@ -234,23 +201,6 @@ FAMILIES = (
         ),
         _swap_ends,
         draw_input=_draw_list,
-    ),
-    Family(
-        "count_items",
-        (
-            "Count the words in the list of {name} from the {place}.",
-            "How many things does {name} carry to the {event}?",
-            "Say how long the list is that {name} gave to my {relation}.",
-            "{name} pays one coin for each thing at the {place}. How many coins are due?",
-            "Tell the {job} named {name} the number of items below.",
-            "What is the number of things {name} and {name2} own together at the {place}?",
-            "Find out how many entries {name} wrote on the {colour} note for {day}.",
-            "My {relation} wants to know how many words the {subject} list of {name} has.",
-            "Give the size of the pile that {name} left at the {place}.",
-            "For every word, {name} lights a candle at the {event}. How many candles burn?",
-        ),
-        _size,
-        draw_input=_draw_longer,
     ),
     Family(
         "filter_kind",
@@ -268,28 +218,9 @@ FAMILIES = (
         ),
         _filter,
         _KIND,
-        _draw_kind,
-        draw_input=_draw_mixed,
+        draw_kind,
+        draw_input=draw_mixed,
         accept=same_set,
-    ),
-    Family(
-        "count_kind",
-        (
-            "Count the {kind} in the list of {name}.",
-            "How many of these words from the {place} are {kind}, {name}?",
-            "{name} gets a coin for each of the {kind} at the {event}. How many coins is that?",
-            "Tell {name} the number of {kind} that my {relation} wrote down.",
-            "How often do {kind} turn up among the things of {name} the {job}?",
-            "In the {colour} box of {name} are many things. Say how many of them are {kind}.",
-            "Give the count of {kind} and ignore all else that {name} brought to the {place}.",
-            "What number of {kind} can {name2} and {name} find here?",
-            "For the {subject} test, {name} must report how many {kind} are named.",
-            "My {relation} needs {kind} for the {event}. Work out how many there are.",
-        ),
-        _count_kind,
-        _KIND,
-        _draw_kind,
-        draw_input=_draw_mixed,
     ),
     Family(
         "remove_word",
@@ -307,7 +238,7 @@ FAMILIES = (
         ),
         _remove,
         _ONE,
-        _draw_word,
+        draw_word,
         draw_input=_draw_with_word,
     ),
     Family(
@@ -326,7 +257,7 @@ FAMILIES = (
         ),
         _append,
         {"word": WORD, "where": ("end", "start", "front", "beginning", "back", "bottom", "top")},
-        _draw_word,
+        draw_word,
         draw_input=_draw_without_word,
     ),
     Family(
@@ -380,43 +311,5 @@ FAMILIES = (
         ),
         _twice,
         draw_input=_draw_twice,
-    ),
-    Family(
-        "count_word",
-        (
-            "How many times does {word} appear in the list of {name}?",
-            "Count how often {name} wrote {word} at the {place}.",
-            "The {job} looks for {word}. In how many places is it found?",
-            "Give the number of times my {relation} says {word} at the {event}.",
-            "{name} rings a bell for every {word} in the row. How many times does the bell ring?",
-            "Tell {name} the count of the word {word} here.",
-            "What is the number of {word} tickets among those of {name}, when each word is a ticket?",
-            "In the {subject} list, check how often {word} comes up for {name}.",
-            "Report to the {job} at the {place} how many entries read {word}.",
-            "For every {word} that is named, {name} eats a cake. How many cakes are eaten?",
-        ),
-        _occurrences,
-        _ONE,
-        _draw_word,
-        draw_input=_draw_repeated,
-    ),
-    Family(
-        "count_letter",
-        (
-            "Count the words in the list of {name} that begin with the letter {letter}.",
-            "How many things at the {place} start with {letter}, {name}?",
-            "{name} likes words whose first letter is {letter}. How many are there for the {event}?",
-            "Tell the {job} called {name} how many entries have {letter} at their start.",
-            "What is the number of words opening with {letter} in the {subject} list of {name}?",
-            "My {relation} keeps things starting with {letter} in {an colour} box. How many will {name} put there?",
-            "Find how many of the names of things begin with {letter} for {name} and {name2}.",
-            "Give {name} one point for each word that has {letter} in front. What is the score at the {event}?",
-            "Say how often the letter {letter} comes first in these words from the {place} of {name}.",
-            "For the letter {letter}, report to {name} how many words of the {job} start so.",
-        ),
-        _starting,
-        {"letter": "[a-z]"},
-        lambda rng: {"letter": pick(rng, _LETTERS)},
-        draw_input=_draw_for_letter,
     ),
 )

@@ -102,15 +102,39 @@ FAMILIES = (
         "syllogism",
         (
             "If all {group} are {trait} and {name} is {an member}, is {name} {trait}? Say yes or unknown.",
-            "All {group} in the {place} are {trait}. {name} is {an member} there. Can we be sure that {name} is {trait}, yes or unknown?",
-            "{name} works as {an member}. Suppose every one of the {group} is {trait}. Is {name} {trait}, yes or unknown?",
-            "Every one of the {group} at the {event} is {trait}; {name}, {an member}, is a guest. Answer yes if {name} must be {trait}, else unknown.",
-            "We know that {group} are always {trait}. My {relation} is {an member}. Is it certain that my {relation} is {trait}? Choose yes or unknown.",
+            (
+                "All {group} in the {place} are {trait}. {name} is {an member} there. Can we be "
+                "sure that {name} is {trait}, yes or unknown?"
+            ),
+            (
+                "{name} works as {an member}. Suppose every one of the {group} is "
+                "{trait}. Is {name} {trait}, yes or unknown?"
+            ),
+            (
+                "Every one of the {group} at the {event} is {trait}; {name}, {an member}, is a guest. "
+                "Answer yes if {name} must be {trait}, else unknown."
+            ),
+            (
+                "We know that {group} are always {trait}. My {relation} is {an member}. Is it certain that "
+                "my {relation} is {trait}? Choose yes or unknown."
+            ),
             "Yes or unknown, is {an member} called {name} {trait} if the {group} are all {trait}?",
-            "Suppose that the {group} of the town are {trait}. Decide whether the {member} {name} must be {trait}, with yes or unknown.",
-            "Take it as true that {group} are {trait} people. What follows for {name} the {member}, is being {trait} a yes or unknown?",
-            "Being {trait} is shared by all {group}. Does {name}, who is {an member}, have to be {trait}? Reply yes or unknown.",
-            "My {relation} says all {group} are {trait}. If so, is the {member} at the {place} {trait}? Say unknown when it does not follow, otherwise yes.",
+            (
+                "Suppose that the {group} of the town are {trait}. Decide whether the {member} "
+                "{name} must be {trait}, with yes or unknown."
+            ),
+            (
+                "Take it as true that {group} are {trait} people. What follows for {name} the "
+                "{member}, is being {trait} a yes or unknown?"
+            ),
+            (
+                "Being {trait} is shared by all {group}. Does {name}, who is {an member}, "
+                "have to be {trait}? Reply yes or unknown."
+            ),
+            (
+                "My {relation} says all {group} are {trait}. If so, is the {member} at the {place} {trait}? "
+                "Say unknown when it does not follow, otherwise yes."
+            ),
         ),
         _syllogism,
         _SYLLOGISM,
@@ -124,9 +148,15 @@ FAMILIES = (
             "If {name2} is {more} than {name3} but {name} is {more} than {name2}, who beats both others?",
             "In the {event} {name} came before {name2}, who came before {name3}. Who won?",
             "Among three friends, {name} is {more} than {name2} while {name2} is {more} than {name3}. Name the leader.",
-            "The {object} of {name} costs more than that of {name2}; {name2} paid more than {name3}. Whose was the dearest?",
+            (
+                "The {object} of {name} costs more than that of {name2}; {name2} paid "
+                "more than {name3}. Whose was the dearest?"
+            ),
             "At the {place}, {name3} sits behind {name2} and {name2} sits behind {name}. Who sits in front?",
-            "My {relation} saw {name} arrive at the {place} first, then {name2}, and {name3} at the end. Who was earliest?",
+            (
+                "My {relation} saw {name} arrive at the {place} first, then {name2}, and "
+                "{name3} at the end. Who was earliest?"
+            ),
             "{name2} has more {goods} than {name3}, yet fewer than {name}. Find the one with most {goods}.",
             "Tell the {job} who stands first if {name} stands left of {name2} and {name2} left of {name3}.",
             "Neither {name3} nor {name2} is {more} than {name} in {subject}. Who of the three is the best?",
@@ -141,12 +171,21 @@ FAMILIES = (
             "Who is the youngest, if {name} is older than {name2} and {name2} is older than {name3}?",
             "{name} left the {event} first, {name2} next and {name3} after them. Who left at the very end?",
             "At the {place}, {name} has more {goods} than {name2}, who has more than {name3}. Who has the fewest?",
-            "My {relation} calls {name} taller than {name2} and {name2} taller than {name3}. Which one is the shortest?",
+            (
+                "My {relation} calls {name} taller than {name2} and {name2} taller "
+                "than {name3}. Which one is the shortest?"
+            ),
             "For {an object} {name} paid most, {name2} less, and {name3} less still. Who paid the least?",
-            "On {day}, {name} woke up before {name2}, and {name2} woke up before {name3}. Name the one who slept longest.",
+            (
+                "On {day}, {name} woke up before {name2}, and {name2} woke up before "
+                "{name3}. Name the one who slept longest."
+            ),
             "The {job} put {name} above {name2} and {name2} above {name3}. Who is at the bottom of the list?",
             "Name the weakest of three if {name} beats {name2} and {name2} beats {name3} in the {event}.",
-            "If {name3} lives further from the {place} than {name2}, and {name2} further than {name}, who lives furthest away?",
+            (
+                "If {name3} lives further from the {place} than {name2}, and {name2} "
+                "further than {name}, who lives furthest away?"
+            ),
         ),
         _last,
     ),
@@ -192,13 +231,19 @@ FAMILIES = (
         "open_or_closed",
         (
             "The {place} opens only on {rule}. Today is {today}. Is it open or closed?",
-            "{name} visits the {place} on {today}, though it is open just on {rule}. Does {name} find it open or closed?",
+            (
+                "{name} visits the {place} on {today}, though it is open just on "
+                "{rule}. Does {name} find it open or closed?"
+            ),
             "If the {place} is closed on all days but {rule}, is it open or closed on {today}?",
             "Open or closed, how will the {job} find the {place} on {today} when {rule} is its only open day?",
             "My {relation} keeps the shop shut except on {rule}. Say open or closed for {today}.",
             "A sign at the {place} reads open each {rule}, never else. Tell {name} if it is open or closed on {today}.",
             "Since the {place} works one day a week, on {rule}, state whether {today} means open or closed.",
-            "It is {today}, and {name} stands at the door of the {place}. The door is only open on {rule}. Which is it, open or closed?",
+            (
+                "It is {today}, and {name} stands at the door of the {place}. The door is only "
+                "open on {rule}. Which is it, open or closed?"
+            ),
             "Decide between open and closed for the {place} on {today}, knowing that {rule} is the one open day.",
             "The {event} at the {place} lets people in on {rule} only. On {today}, is the door open or closed?",
         ),
@@ -216,7 +261,10 @@ FAMILIES = (
             "Yes or no, will {a} chairs do for {b} guests at the {event}?",
             "My {relation} needs {b} {goods} and owns {a} {goods}. Is that enough? Reply yes or no.",
             "The {job} must carry {b} boxes but has room for {a} boxes. Do all fit, yes or no?",
-            "To reach the {place}, {name} needs {b} coins and finds {a} coins. Answer yes if it is enough and no if not.",
+            (
+                "To reach the {place}, {name} needs {b} coins and finds {a} coins. "
+                "Answer yes if it is enough and no if not."
+            ),
             "Tell {name} yes or no, are {a} points enough when the {event} asks for {b}?",
             "If dinner at the {place} is {b} coins, can {name} pay with {a}? Choose yes or no.",
             "Some {b} children want one cake each, and {name} baked {a} cakes. Yes or no, does each get one?",
@@ -236,9 +284,15 @@ FAMILIES = (
             "My {relation} gave {name} {an object} and {name2} {an object2}. Tell me who got the {asked}.",
             "Since {name} repairs the {object} and {name2} the {object2}, which of them repairs the {asked}?",
             "With {an object} for {name} and {an object2} for {name2}, to whom does the {asked} go?",
-            "For the {event}, {name} carries the {object}; {name2} carries the {object2}. Find the one with the {asked}.",
+            (
+                "For the {event}, {name} carries the {object}; {name2} carries the "
+                "{object2}. Find the one with the {asked}."
+            ),
             "On {day} {name} lost {an object} and {name2} lost {an object2}. Someone found the {asked}. Whose is it?",
-            "Say whether {name} or {name2} holds the {asked}, given that {name} holds the {object} and {name2} holds the {object2}.",
+            (
+                "Say whether {name} or {name2} holds the {asked}, given that {name} holds the "
+                "{object} and {name2} holds the {object2}."
+            ),
         ),
         _owner,
         _ASKED,

@@ -268,7 +268,10 @@ FAMILIES = (
         (
             "Describe the {thing} of {name}, which is {trait} and {hue}.",
             "Write one sentence on {an thing} that is {trait} and also {hue}.",
-            "{name} lost the {thing} at the {place}; it is {trait} and its colour is {hue}. Describe it for the poster.",
+            (
+                "{name} lost the {thing} at the {place}; it is {trait} and its colour "
+                "is {hue}. Describe it for the poster."
+            ),
             "How does the {thing} look if it is {trait}, and {hue} in colour?",
             "For the {place}, put into a sentence that the {thing} has the qualities {trait} and {hue}.",
             "My {relation} cannot see the {thing}. Say in a sentence that it is {trait} and {hue}.",

@@ -181,7 +181,10 @@ FAMILIES = (
             "{name} works at the {place} from {h} until {k} o'clock. Count the hours.",
             "The {event} starts at {h} and stops at {k} o'clock. How long is it in hours?",
             "Tell {name} the hours from {h} o'clock till {k} o'clock.",
-            "A bus leaves the {place} at {h} and comes to the {place2} at {k} o'clock. What does the ride take in hours?",
+            (
+                "A bus leaves the {place} at {h} and comes to the {place2} at {k} "
+                "o'clock. What does the ride take in hours?"
+            ),
             "My {relation} slept from {h} to {k} o'clock. Work out the hours of sleep.",
             "If {name} begins a walk at {h} o'clock and ends it at {k}, how many hours is the walk?",
             "Give the length in hours of {an subject} lesson that runs from {h} to {k} o'clock.",

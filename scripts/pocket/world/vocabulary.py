@@ -147,14 +147,14 @@ YOUNG = _pairs(
 )
 # From lightest to heaviest.
 BY_WEIGHT = _words(
-    "ant bee mouse frog crab duck hen owl cat rabbit fox dog goat wolf sheep pig tiger lion donkey bear horse camel "
-    "elephant whale"
+    "ant bee mouse frog crab duck owl hen rabbit cat fox monkey dog wolf goat sheep pig lion tiger donkey bear horse "
+    "camel cow elephant whale"
 )
 USES = _pairs(
     "hammer=hitting nails, saw=cutting wood, spoon=eating soup, knife=cutting bread, brush=painting walls, "
-    "rake=gathering leaves, broom=sweeping floors, needle=sewing clothes, scissors=cutting paper, shovel=digging holes, "
-    "axe=chopping trees, ladder=climbing walls, drill=making holes, kettle=boiling water, rope=tying boats, "
-    "bed=sleeping, chair=sitting, lamp=lighting rooms, key=opening doors, pencil=writing letters, "
+    "rake=gathering leaves, broom=sweeping floors, needle=sewing clothes, scissors=cutting paper, "
+    "shovel=digging holes, axe=chopping trees, ladder=climbing walls, drill=making holes, kettle=boiling water, "
+    "rope=tying boats, bed=sleeping, chair=sitting, lamp=lighting rooms, key=opening doors, pencil=writing letters, "
     "candle=giving light, basket=carrying fruit, clock=telling time, umbrella=keeping dry, oven=baking bread, "
     "camera=taking photos, towel=drying hands, bicycle=riding, cup=drinking tea, net=catching fish"
 )

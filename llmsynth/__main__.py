@@ -1,0 +1,5 @@
+"""`python -m llmsynth`."""
+
+from llmsynth.cli import main
+
+main()

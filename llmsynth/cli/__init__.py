@@ -1,0 +1,61 @@
+"""The command line. Data goes to stdout, everything else to stderr.
+
+Exit codes: 0 done; 1 an error that is explained; 2 wrong usage; 3 finished, but short of the target or
+with failed rows; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+import llmsynth
+from llmsynth.cli import look, make, prompts
+from llmsynth.errors import LlmsynthError
+
+app = typer.Typer(
+    name="llmsynth",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help=(
+        "Make text and instruction-tuning data with language models.\n\n"
+        "Try it offline:  `llmsynth run demo`\n\n"
+        "With your own model:  `llmsynth self-instruct --model NAME --base-url http://localhost:8000/v1 -n 1000`\n\n"
+        "Killed or interrupted? The same command again goes on, and asks for nothing twice."
+    ),
+)
+app.command("run")(make.run)
+app.command("self-instruct")(make.self_instruct)
+app.command("preview")(make.preview)
+app.command("validate")(make.validate)
+app.command("status")(look.status)
+app.command("show")(look.show)
+app.add_typer(prompts.app, name="prompts")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")] = False,
+) -> None:
+    if version:
+        print(llmsynth.__version__)
+        raise typer.Exit
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+
+
+def main() -> None:
+    """The `llmsynth` command: everything a user can put right ends in `error:` and `hint:`, not in a traceback."""
+    try:
+        app()
+    except LlmsynthError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,203 @@
+"""The commands that make data: run, self-instruct, preview, validate."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmsynth.cli import console
+
+if TYPE_CHECKING:
+    from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import Result
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe file (YAML), or the name of a built-in one, such as demo.")
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as generator.new=4.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the run lives; runs/NAME when not given.")
+]
+Update = Annotated[
+    bool, typer.Option("--update", help="Go on in a directory that another recipe began; its answers are used again.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line.")]
+
+
+def run(
+    recipe: RecipeArgument, out: Out = None, set_: Overrides = [], update: Update = False, quiet: Quiet = False
+) -> None:  # noqa: B006
+    """Make the dataset that a recipe describes.
+
+    Interrupted or killed, the same command goes on where it stopped and asks for nothing twice.
+    """
+    from llmsynth.recipe import Recipe
+
+    _make(Recipe.load(recipe, set_), out, update, quiet)
+
+
+def self_instruct(
+    seeds: Annotated[
+        str, typer.Option(help="Seed tasks: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]")
+    ] = "builtin",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
+            " or openai:NAME.",
+        ),
+    ] = "pocket",
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
+    ] = "",
+    api_key_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
+    ] = "",
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Kept records to make.")] = 200,
+    variant: Annotated[
+        str, typer.Option(help="self-instruct, or alpaca for whole tasks in one call.")
+    ] = "self-instruct",
+    name: Annotated[str, typer.Option(help="What the dataset is called.")] = "self-instruct",
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
+    prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
+    license: Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")] = "",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 64,
+    out: Out = None,
+    set_: Overrides = [],  # noqa: B006
+    print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")] = False,
+    update: Update = False,
+    quiet: Quiet = False,
+) -> None:
+    """Grow instruction data from seed tasks: Self-Instruct (Wang et al., 2023), or its Alpaca variant.
+
+    `llmsynth self-instruct -m pocket -n 200` works offline; a real corpus wants a real model:
+
+    `llmsynth self-instruct -m Qwen/Qwen3-8B --base-url http://localhost:8000/v1 --seeds mine.jsonl -n 5000`
+    """
+    from llmsynth.recipe import Recipe
+
+    data: dict[str, Any] = {
+        "name": name,
+        "seed": seed,
+        "target": n,
+        "generator": {"use": variant, "seeds": seeds},
+        "models": {"default": {**_model(model, base_url, api_key_env), "concurrency": concurrency}},
+    }
+    if prompts:
+        data["prompts"] = prompts
+    if license:
+        data["license"] = license
+    recipe = Recipe.from_data(data, set_, "the options")
+    if print_recipe:
+        print(recipe.to_yaml(), end="")
+        return
+    _make(recipe, out, update, quiet)
+
+
+def preview(
+    recipe: RecipeArgument,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Kept records to make.")] = 5,
+    out: Out = None,
+    set_: Overrides = [],  # noqa: B006
+) -> None:
+    """Make a few records and show them: each prompt as it was sent, the raw reply, and the rows it led to.
+
+    With --out, `run` with the same recipe and --out uses the answers again.
+    """
+    from llmsynth.cli.look import print_trail
+    from llmsynth.recipe import Recipe
+
+    loaded = Recipe.load(recipe, [*set_, f"target={n}"])
+    with tempfile.TemporaryDirectory(prefix="llmsynth-preview-") as scratch:
+        directory = out or Path(scratch) / "run"
+        result = _synthesize(loaded, directory, update=True, quiet=False)
+        print_trail(directory, result.records())
+        console.say(_summary(result))
+
+
+def validate(
+    recipe: RecipeArgument,
+    set_: Overrides = [],  # noqa: B006
+) -> None:
+    """Check a recipe, its prompts and its seeds, offline: nothing is asked of any model."""
+    from llmsynth.journal import Journal
+    from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import open_run
+
+    loaded = Recipe.load(recipe, set_)
+    with tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
+        journal = Journal(Path(scratch) / "journal.jsonl")
+        opened, built = open_run(loaded, journal, {}, loaded.target)
+        built.generator.validate(opened)
+        journal.close()
+    models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
+    console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")
+
+
+def _make(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
+    directory = out or Path("runs") / recipe.name
+    result = _synthesize(recipe, directory, update, quiet)
+    console.say(_summary(result))
+    print(result.dataset)
+    if not result.complete:
+        raise typer.Exit(3)
+
+
+def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> Result:
+    from llmsynth.cli.progress import Progress
+    from llmsynth.synthesis import synthesize
+
+    try:
+        with Progress(quiet) as progress:
+            return synthesize(recipe, directory, update=update, watch=progress)
+    except KeyboardInterrupt:
+        console.say("interrupted: every answer that came in is kept; the same command goes on from here")
+        raise typer.Exit(130) from None
+
+
+def _summary(result: Result) -> str:
+    """What a person wants to know at the end."""
+    rows, usage = result.report["rows"], result.report["usage"].values()
+    dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
+    lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
+    lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
+    lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
+    asked = sum(u["answers"] - u["replayed"] for u in usage)
+    replayed = sum(u["replayed"] for u in usage)
+    tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
+    lines.append(
+        f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; {result.report['notes'].get('stopped')}"
+    )
+    target = result.report["target"]
+    if target is not None and rows["kept"] < target:
+        lines.append(
+            f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
+        )
+    if failed:
+        lines.append("the same command again asks for the failed ones")
+    return "\n".join(lines)
+
+
+def _model(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
+    """The recipe's model for what was typed."""
+    kind, colon, rest = model.partition(":")
+    if model == "pocket":
+        # so small a model cannot keep its format under the paper's presence penalty of 2
+        return {"use": "pocket", "sampling": {"presence_penalty": 0.0, "top_p": 0.95}}
+    if colon and kind == "transformers":
+        return {"use": "transformers", "model": rest}
+    if not base_url and Path(model).is_dir():
+        return {"use": "transformers", "model": model}
+    spec = {"use": "openai", "model": rest if colon and kind == "openai" else model}
+    if base_url:
+        spec["base_url"] = base_url
+    if api_key_env:
+        spec["api_key_env"] = api_key_env
+    return spec

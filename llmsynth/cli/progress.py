@@ -1,0 +1,81 @@
+"""The progress line: what has been made, how fast, and how long it will still take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from llmsynth.run import Run
+
+_PLAIN_SECONDS = 10.0
+_WINDOW_SECONDS = 15.0
+
+
+class Progress:
+    """Called with the run a few times a second. One live line on a terminal, else a plain one now and then."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(file=sys.stderr)
+        self._live: Live | None = None
+        self._printed = time.monotonic()
+        self._past: deque[tuple[float, int, int]] = deque()  # when, answers, kept
+
+    def __enter__(self) -> Progress:
+        if not self._quiet and self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, run: Run) -> None:
+        if self._quiet:
+            return
+        text = self.line(run)
+        if self._live:
+            self._live.update(Text(text))
+        elif time.monotonic() - self._printed >= _PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
+
+    def line(self, run: Run) -> str:
+        """The state of the run as one line."""
+        now = time.monotonic()
+        stages = [usage for model in run.models.values() for usage in model.usage.values()]
+        answers = sum(usage.requests - usage.replayed for usage in stages)
+        tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in stages)
+        tally = run.tally
+        self._past.append((now, answers, tally.kept))
+        while now - self._past[0][0] > _WINDOW_SECONDS:
+            self._past.popleft()
+        then, answers_then, kept_then = self._past[0]
+        seconds = max(now - then, 1e-9)
+        parts = [
+            f"kept {tally.kept}" + (f"/{run.target}" if run.target is not None else ""),
+            f"dropped {tally.dropped.total()}",
+            f"failed {tally.failed.total()}",
+            f"in flight {sum(model.in_flight for model in run.models.values())}",
+            f"{(answers - answers_then) / seconds:.1f} requests/s",
+            f"{tokens:,} tokens",
+        ]
+        gained = tally.kept - kept_then
+        if run.target is not None and gained > 0 and run.missing > 0:
+            parts.append(f"ETA {_duration(run.missing * seconds / gained)}")
+        return " | ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
