@@ -76,7 +76,7 @@ class Journal:
         position = int(np.searchsorted(self._keys, short))
         while position < len(self._keys) and self._keys[position] == short:
             entry = self._read(int(self._offsets[position]))
-            if entry is not None and entry["key"] == key:
+            if entry is not None and entry.get("key") == key:
                 return _completion(entry)
             position += 1
         return None
@@ -92,6 +92,8 @@ class Journal:
             "sampling": request.sampling.body(),
             "at": round(time.time(), 3),
         }
+        if request.schema is not None:
+            entry["schema"] = request.schema
         if completion.failure is not None:
             failure = completion.failure
             entry["failure"] = {"kind": failure.kind, "message": failure.message, "attempts": failure.attempts}
@@ -213,16 +215,20 @@ def _whole(line: bytes) -> bool:
         return False
 
 
-def _completion(entry: dict[str, Any]) -> Completion:
-    prompt_tokens, completion_tokens = entry["usage"]
-    return Completion(
-        text=entry["text"],
-        finish_reason=entry["finish_reason"],
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        key=entry["key"],
-        replayed=True,
-    )
+def _completion(entry: dict[str, Any]) -> Completion | None:
+    """What an entry holds; None for a line that somebody else wrote."""
+    try:
+        prompt_tokens, completion_tokens = entry["usage"]
+        return Completion(
+            text=str(entry["text"]),
+            finish_reason=str(entry["finish_reason"]),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            key=entry["key"],
+            replayed=True,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _sync(descriptor: int) -> None:

@@ -64,6 +64,8 @@ class Model:
         self._attempts = attempts
         self._occurrences: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Completion]] = set()
+        self._sent: set[asyncio.Task[Any] | None] = set()  # those of them whose request is with the backend now
+        self._closing = False
         self._open_at = 0.0  # loop time before which the endpoint asked not to be called
         self._fatal: LlmsynthError | None = None
 
@@ -97,7 +99,13 @@ class Model:
         return ordered(start, requests, lookahead)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is in flight, so that it reaches the journal; give the rest up after `seconds`."""
+        """Wait for what has been sent, so that it reaches the journal; give the rest up after `seconds`.
+
+        What waits for its turn, or to be tried again, has cost nothing and is given up at once.
+        """
+        self._closing = True
+        for task in self._tasks - self._sent:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in self._tasks:
@@ -112,7 +120,7 @@ class Model:
     def _start(self, request: Request) -> asyncio.Task[Completion] | Completion:
         """Look the request up, else start asking. The part that must happen in request order."""
         if self._fatal:
-            raise self._fatal
+            raise self._fatal.with_traceback(None)
         if self.sampling:
             request = dataclasses.replace(request, sampling=request.sampling.override(self.sampling))
         key = self._key(request)
@@ -125,11 +133,27 @@ class Model:
         request = dataclasses.replace(request, seed=int(key[:8], 16) >> 1)
         task = asyncio.create_task(self._complete(request, key, usage))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
 
+    def _forget(self, task: asyncio.Task[Completion]) -> None:
+        """Let go of a task. An error that ends the run reaches its consumer through another one of many."""
+        self._tasks.discard(task)
+        self._sent.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def _finished(self, task: asyncio.Task[Completion]) -> None:
+        self._tasks.discard(task)
+        self._sent.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits gets it; when nobody does any more, asyncio need not complain
+
     def _key(self, request: Request) -> str:
-        body = orjson.dumps([request.messages, request.sampling.body()], option=orjson.OPT_SORT_KEYS).decode()
+        parts: list[Any] = [request.messages, request.sampling.body()]
+        if request.schema is not None:
+            parts.append(request.schema)
+        body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self.backend.identity, request.stage, body)
         occurrence = self._occurrences[content]
         self._occurrences[content] += 1
@@ -138,7 +162,7 @@ class Model:
     async def _complete(self, request: Request, key: str, usage: Usage) -> Completion:
         async with self._slots:
             if self._fatal:
-                raise self._fatal
+                raise self._fatal.with_traceback(None)
             self.in_flight += 1
             try:
                 completion = await self._attempt(request)
@@ -156,19 +180,25 @@ class Model:
         return completion
 
     async def _attempt(self, request: Request) -> Completion:
-        attempt = 0
+        attempt = limited = 0
+        task = asyncio.current_task()
         while True:
             await self._wait_for_opening()
+            if self._fatal:
+                raise self._fatal.with_traceback(None)
+            self._sent.add(task)
             try:
-                completion = await self.backend.complete(request)
+                return await self.backend.complete(request)
             except RequestFailedError as error:
-                if not error.limited:
-                    attempt += 1
-                wait = error.retry_after if error.retry_after is not None else _backoff(max(attempt, 1))
+                self._sent.discard(task)
+                if self._closing:
+                    raise asyncio.CancelledError from error  # nobody waits for another try
                 if error.limited:
-                    loop = asyncio.get_running_loop()
-                    self._open_at = max(self._open_at, loop.time() + wait)
+                    limited += 1
+                    wait = error.retry_after if error.retry_after is not None else _backoff(limited)
+                    self._open_at = max(self._open_at, asyncio.get_running_loop().time() + wait)
                     continue
+                attempt += 1
                 if not error.retryable or attempt >= self._attempts:
                     if error.kind == "connection":  # nobody there: every other row would fail the same way
                         raise UnavailableError(
@@ -177,9 +207,8 @@ class Model:
                             " nothing that was answered is lost",
                         ) from error
                     return Completion("", "error", failure=Failure(error.kind, error.message, attempt))
-                await asyncio.sleep(wait)
-            else:
-                return completion
+                wait = error.retry_after if error.retry_after is not None else _backoff(attempt)
+            await asyncio.sleep(wait)
 
     async def _wait_for_opening(self) -> None:
         loop = asyncio.get_running_loop()
@@ -232,8 +261,12 @@ async def ordered(
 
 async def _as_async(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
     if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
+        try:
+            async for item in items:
+                yield item
+        finally:
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
     else:
         for item in items:
             yield item

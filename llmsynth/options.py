@@ -47,7 +47,7 @@ def find(name: Any, registry: Mapping[str, str], path: Path) -> Any:
         raise OptionError(path, f"expected a name, not {name!r}", f"one of {', '.join(sorted(registry))}")
     target = registry.get(name, name)
     module, _, attribute = target.partition(":")
-    if not attribute:
+    if not attribute or not module or module.startswith("."):
         near = difflib.get_close_matches(name, registry, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(registry))}, or module:name of yours"
         raise OptionError(path, f"there is no {name!r}", hint)
@@ -63,6 +63,9 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
     Nested dataclasses take mappings, which change the default they stand in for rather than replace it.
     Raises `OptionError` at the key path of the first unknown, missing or wrong option.
     """
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        name = getattr(cls, "__qualname__", repr(cls))
+        raise OptionError(path, f"{name} is no dataclass", "the fields of a dataclass are its options")
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     refuse_unknown(options, fields, path)
     hints = get_type_hints(cls)
@@ -70,20 +73,29 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
     for key, value in options.items():
         where = (*path, key)
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
-            values[key] = build(hints[key], value, where, getattr(default or cls, key, None))
+            inner = _default(fields[key]) if default is None else getattr(default, key)
+            values[key] = build(hints[key], value, where, inner)
         else:
             values[key] = _checked(hints[key], value, where)
-    if default is not None:
-        return dataclasses.replace(default, **values)
     for name, f in fields.items():
-        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+        given = name in values or default is not None
+        if not given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise OptionError((*path, name), "missing", f"it has no default; {cls.__name__} needs it")
-    return cls(**values)
+    try:
+        return cls(**values) if default is None else dataclasses.replace(default, **values)
+    except RecipeError as error:  # values that do not go together
+        raise OptionError(path, error.message, error.hint) from error
 
 
 def options_of(instance: Any) -> dict[str, Any]:
     """Every option of a dataclass instance as plain data, defaults included."""
     return {f.name: _plain(getattr(instance, f.name)) for f in dataclasses.fields(instance) if f.init}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _plain(value: Any) -> Any:
@@ -103,4 +115,5 @@ def _checked(hint: Any, value: Any, path: Path) -> Any:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        raise OptionError(path, f"{first['msg'].lower()}, not {value!r}") from error
+        hint = f"it is {value!r} now; correct the value"
+        raise OptionError(path, first["msg"].lower(), hint) from error

@@ -23,6 +23,8 @@ from llmsynth.text import fingerprint
 
 _ROLE_LINE = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE)
 _SUFFIX = ".jinja"
+# what an expression in a template can raise: jinja2 wraps its own errors only
+_RENDER_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Prompt:
         """The messages with the variables filled in. Raises `PromptError` if one is undefined."""
         try:
             return tuple(Message(role=role, content=part.render(variables).strip()) for role, part in self.parts)
-        except jinja2.TemplateError as error:
+        except _RENDER_ERRORS as error:
             raise PromptError(f"{self.path}: {error}", "compare it with `llmsynth prompts show`") from error
 
 

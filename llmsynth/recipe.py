@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmsynth import options
 from llmsynth.backends import BACKENDS
@@ -20,6 +21,7 @@ from llmsynth.request import Backend, Sampling
 from llmsynth.steps import STEPS, Check, Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
+_TRUTH = re.compile("^(?:true|True|TRUE|false|False|FALSE)$")
 _MODEL_KEYS = {"use", "sampling", "concurrency", "attempts"}
 _HOW = {"concurrency", "attempts", "timeout", "max_batch"}  # of a model: they change speed, never the result
 
@@ -40,7 +42,7 @@ class Recipe(BaseModel):
 
     name: str = "llmsynth"
     seed: int = 0
-    target: int | None = None
+    target: int | None = Field(default=None, ge=1)
     generator: dict[str, Any]
     models: dict[str, dict[str, Any]]
     steps: list[dict[str, Any]] = []
@@ -71,9 +73,8 @@ class Recipe(BaseModel):
         """A recipe from YAML text; `source` is what errors call it."""
         lines: dict[options.Path, int] = {}
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            _note_lines(node, (), lines, source)
-            data = yaml.safe_load(text)
+            data = yaml.load(text, Loader=_Loader)
+            _note_lines(yaml.compose(text, Loader=_Loader), (), lines, source)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             at = f", line {mark.line + 1}" if mark else ""
@@ -98,6 +99,10 @@ class Recipe(BaseModel):
             recipe = cls._checked(data)
             recipe.build()
         except options.OptionError as error:
+            for override in overrides:
+                parts = tuple(override.partition("=")[0].strip().split("."))
+                if error.path[: len(parts)] == parts:
+                    raise RecipeError(f"--set {override}: {error.message}", error.hint) from error
             places = [error.path[:n] for n in range(len(error.path), 0, -1)]
             line = next((lines[place] for place in places if place in lines), None) if lines else None
             at = f", line {line}" if line else ""
@@ -144,8 +149,7 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """The recipe as a file that `load` reads back."""
-        given = {key: value for key, value in self.model_dump().items() if value not in (None, [], {})}
-        return yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=100)
+        return yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=100)
 
     @classmethod
     def _checked(cls, data: dict[str, Any]) -> Recipe:
@@ -154,7 +158,9 @@ class Recipe(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            raise options.OptionError(tuple(first["loc"]), first["msg"].lower()) from error
+            path = tuple(first["loc"])
+            hint = f"it is {first['input']!r} now; correct the value"
+            raise options.OptionError(path, first["msg"].lower(), hint) from error
 
 
 @dataclass(frozen=True)
@@ -219,8 +225,26 @@ def _step(spec: Mapping[str, Any], path: options.Path) -> Step:
     if isinstance(target, type):
         step: Step = options.build(target, rest, path)
         return step
+    if not callable(target):
+        raise options.OptionError((*path, "use"), f"{spec['use']!r} is neither a class nor a function")
     options.refuse_unknown(rest, (), path)
     return Check(target)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which only true and false are truth values, as in version 1.2 of it.
+
+    In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: [
+            (tag, _TRUTH if tag == "tag:yaml.org,2002:bool" else pattern)
+            for tag, pattern in resolvers
+            if tag != "tag:yaml.org,2002:bool" or first in "tTfF"
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -236,7 +260,7 @@ def _override(data: dict[str, Any], override: str) -> None:
             raise RecipeError(f"cannot use the override {override!r}: {part} holds no keys", "check the key path")
         place = inner
     try:
-        place[parts[-1]] = yaml.safe_load(value)
+        place[parts[-1]] = yaml.load(value, Loader=_Loader)
     except yaml.YAMLError as error:
         raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
 

@@ -60,6 +60,7 @@ class Request:
         and it is part of the journal key.
     prompt: the id of the prompt file the messages were rendered from.
     seed: set by `Model` from the journal key, for backends that can seed their sampling per request.
+    schema: the JSON schema the answer has to satisfy, for backends that can constrain decoding.
     """
 
     stage: str
@@ -67,6 +68,7 @@ class Request:
     sampling: Sampling = Sampling()
     prompt: str = ""
     seed: int = 0
+    schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

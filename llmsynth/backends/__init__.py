@@ -5,4 +5,5 @@ BACKENDS = {
     "openai": "llmsynth.backends.openai:OpenAIBackend",
     "pocket": "llmsynth.backends.pocket:PocketBackend",
     "transformers": "llmsynth.backends.transformers:TransformersBackend",
+    "vllm": "llmsynth.backends.vllm:VLLMBackend",
 }

@@ -6,6 +6,8 @@ request where this costs 0.1 ms, which is the difference between feeding a GPU s
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from typing import Any, Literal
 
 import aiohttp
 import orjson
+import yarl
 
 from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
 from llmsynth.request import Completion, Request, RequestFailedError
@@ -21,6 +24,7 @@ from llmsynth.text import shorten
 
 _DEFAULT_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY = "OPENAI_API_KEY"
+_CONNECT_SECONDS = 30.0
 
 
 @dataclass
@@ -46,8 +50,7 @@ class OpenAIBackend:
 
     def __post_init__(self) -> None:
         url = (self.base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_URL).rstrip("/")
-        if not url.startswith(("http://", "https://")):
-            raise RecipeError(f"base_url {url!r} is no http(s) address", "such as http://localhost:8000/v1")
+        _check_address(url)
         key = os.environ.get(self.api_key_env, "").strip()
         if not key and (self.api_key_env != _DEFAULT_KEY or url == _DEFAULT_URL):
             raise AuthenticationError(
@@ -76,7 +79,7 @@ class OpenAIBackend:
         try:
             async with self._http().post(self.base_url + path, data=orjson.dumps(body)) as response:
                 payload = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
                 "connection", f"cannot reach {self.base_url}: {_cause(error)}", retryable=True
             ) from error
@@ -88,7 +91,7 @@ class OpenAIBackend:
             ) from error
         if response.status != 200:
             raise self._refusal(response.status, response.headers.get("Retry-After"), payload)
-        return _completion(payload)
+        return self._completion(payload)
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -103,10 +106,27 @@ class OpenAIBackend:
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 connector=aiohttp.TCPConnector(limit=0),  # `Model` limits what is in flight
-                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(30.0, self.timeout)),
+                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(_CONNECT_SECONDS, self.timeout)),
                 trust_env=True,
             )
         return self._session
+
+    def _completion(self, payload: bytes) -> Completion:
+        try:
+            reply = _loads(payload)
+            choice = reply["choices"][0]
+            text = choice["message"]["content"] if "message" in choice else choice["text"]
+            usage = reply.get("usage") or {}
+            prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            finish_reason = choice.get("finish_reason") or "stop"
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            said = shorten(self._redact(payload[:2000].decode("utf-8", "replace")), 200)
+            raise RequestFailedError("bad_reply", f"the server sent no completion: {said}", retryable=True) from error
+        if text is None:
+            text = ""
+        if not isinstance(text, str):
+            raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
+        return Completion(text, str(finish_reason), _count(prompt_tokens), _count(completion_tokens))
 
     def _refusal(self, status: int, retry_after: str | None, payload: bytes) -> Exception:
         """The error that stands for an HTTP status, with what the server said of it."""
@@ -130,30 +150,38 @@ class OpenAIBackend:
         return text.replace(self._key, "[key]") if self._key else text
 
 
-def _completion(payload: bytes) -> Completion:
+def _check_address(url: str) -> None:
     try:
-        reply = orjson.loads(payload)
-        choice = reply["choices"][0]
-        text = choice["message"]["content"] if "message" in choice else choice["text"]
-        usage = reply.get("usage") or {}
-        prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        finish_reason = choice.get("finish_reason") or "stop"
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
-        said = shorten(payload[:400].decode("utf-8", "replace"), 200)
-        raise RequestFailedError("bad_reply", f"the server sent no completion: {said}", retryable=True) from error
-    if text is None:
-        text = ""
-    if not isinstance(text, str):
-        raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
-    return Completion(text, str(finish_reason), prompt_tokens, completion_tokens)
+        address = yarl.URL(url)
+        host = address.host
+    except ValueError:
+        host = None
+    if not host or address.scheme not in ("http", "https"):
+        raise RecipeError(f"base_url {url!r} is no http(s) address", "such as http://localhost:8000/v1")
+    if address.user or address.password:
+        raise RecipeError(
+            f"base_url holds a password for {host}", "recipes are published: put it into a variable, see api_key_env"
+        )
+
+
+def _loads(payload: bytes) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        # the standard library takes half a surrogate pair or half a character, which models do produce
+        return json.loads(payload.decode("utf-8", "replace"))
+
+
+def _count(tokens: Any) -> int | None:
+    return tokens if isinstance(tokens, int) else None
 
 
 def _message(payload: bytes) -> str:
     try:
-        error = orjson.loads(payload)
+        error = _loads(payload)
         error = error.get("error", error)
         return str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except (orjson.JSONDecodeError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return payload[:2000].decode("utf-8", "replace")
 
 
@@ -162,7 +190,8 @@ def _seconds(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from llmsynth.errors import MissingExtraError, ModelNotFoundError
+from llmsynth.backends._local import LocalModel
+from llmsynth.errors import MissingExtraError
 from llmsynth.request import Completion, Request
-from llmsynth.text import fingerprint
 
 
 @dataclass
@@ -37,27 +36,15 @@ class TransformersBackend:
     _thread: ThreadPoolExecutor | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        folder = Path(self.model).expanduser()
-        if folder.is_dir():
-            self._check(folder)
-            # where it lies does not matter, what it is does
-            sizes = [f"{p.name}:{p.stat().st_size}" for p in sorted(folder.glob("*.safetensors"))]
-            config = (folder / "config.json").read_text(encoding="utf-8")
-            self._identity = f"transformers:{folder.resolve().name}@{fingerprint(config, *sizes)[:12]}"
-        elif folder.is_absolute() or self.model.startswith((".", "~")):
-            raise ModelNotFoundError(f"no model directory at {self.model}", "give a directory, or a name on the Hub")
-        else:
-            self._identity = f"transformers:{self.model}"
+        self._found = LocalModel.find(self.model)
 
     @property
     def identity(self) -> str:
-        return self._identity
+        return f"transformers:{self._found.identity}"
 
     @property
     def name(self) -> str:
-        return (
-            self.model if not Path(self.model).expanduser().is_dir() else Path(self.model).expanduser().resolve().name
-        )
+        return self._found.name
 
     async def complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
@@ -114,11 +101,4 @@ class TransformersBackend:
             from llmsynth.backends._generate import Engine
         except ImportError as error:
             raise MissingExtraError("the transformers backend", "local") from error
-        return Engine(self.model, self.device, self.dtype, self.trust_remote_code)
-
-    def _check(self, folder: Path) -> None:
-        hint = "it needs config.json, *.safetensors and a tokenizer, as save_pretrained writes them"
-        if not (folder / "config.json").is_file():
-            raise ModelNotFoundError(f"{folder} holds no model: config.json is missing", hint)
-        if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
-            raise ModelNotFoundError(f"{folder} holds no weights", hint)
+        return Engine(self._found.source, self.device, self.dtype, self.trust_remote_code)

@@ -1,6 +1,7 @@
-"""Pure functions from a model's reply to what it says. None raises: what cannot be read is None or absent."""
+"""Pure functions from a model's reply to what it says. No reply makes one raise: what cannot be read is None or absent."""
 
 from llmsynth.parsing.instances import Instance, parse_alpaca, parse_input_first, parse_output_first
+from llmsynth.parsing.json_values import ParsedJson, parse_json, parse_json_lines, validate
 from llmsynth.parsing.lists import NumberedItems, parse_numbered
 from llmsynth.parsing.verdicts import parse_yes_no
 from llmsynth.parsing.wrapping import unwrap
@@ -8,10 +9,14 @@ from llmsynth.parsing.wrapping import unwrap
 __all__ = [
     "Instance",
     "NumberedItems",
+    "ParsedJson",
     "parse_alpaca",
     "parse_input_first",
+    "parse_json",
+    "parse_json_lines",
     "parse_numbered",
     "parse_output_first",
     "parse_yes_no",
     "unwrap",
+    "validate",
 ]

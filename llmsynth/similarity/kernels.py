@@ -179,75 +179,66 @@ def _score(query: Ints, text: Ints, bar: float, token_of: Ints, asked: Flags, bi
 
 
 @_compiled(
-    "Tuple((int64, float64))(ints, ints, words, ints, float64, int64, ints, longs, table,"
-    " int64, longs, ints, ints, longs, int64, ints, flags, words, words)"
+    "int64(int64, words, ints, float64, int64, longs, table,"
+    " table, ints, ints, longs, longs, ints, ints, longs, int64, ints)"
 )
-def nearest(
-    query: Ints,
-    elements: Ints,
+def candidates(
+    m: int,
     sketch: Words,
     ranks: Ints,
     threshold: float,
     texts: int,
-    stream: Ints,
     starts: Longs,
     sketches: Words,
-    settled: int,
+    slot_sketches: Words,
+    lengths: Ints,
+    order: Ints,
+    no_longer: Longs,
     bounds: Longs,
-    owner: Ints,
+    slots: Ints,
     reach: Ints,
     seen: Longs,
     turn: int,
-    token_of: Ints,
-    asked: Flags,
-    bits: Words,
-    carries: Words,
-) -> tuple[int, float]:
-    """The position and score of the nearest text above the threshold, the earliest of equals, or (-1, 0).
+    found: Ints,
+) -> int:
+    """Write to `found` the positions of all texts that may match a query of m tokens; return how many there are.
 
     `ranks` are those of the query's elements, ascending, and negative for those that are in no indexed text.
     """
-    best, best_score = -1, 0.0
-    m = query.size
     least = m * threshold / (2 - threshold) * SLACK
+    count = 0
     for i in range(m):
-        if elements[i] >= 0:
-            asked[elements[i]] = True
-    for i in range(m + 1):
-        # the last round is for the texts that are not indexed yet
-        first, last = settled, texts
-        if i < m:
-            if ranks[i] < 0 or m - i < least:
-                continue
-            first, last = bounds[ranks[i]], bounds[ranks[i] + 1]
+        if ranks[i] < 0:
+            continue
+        # the longest match that this element can be the first shared one of
         longest = 2 * (m - i) / (threshold * SLACK) - m
-        for entry in range(first, last):
-            if i < m and reach[entry] < m:
+        if longest < least:
+            break
+        end = no_longer[int(min(longest, no_longer.size - 1))]
+        for entry in range(bounds[ranks[i]], bounds[ranks[i] + 1]):
+            slot = slots[entry]
+            if slot >= end:
+                break
+            if reach[entry] < m or seen[slot] == turn:
                 continue
-            position = owner[entry] if i < m else entry
-            n = starts[position + 1] - starts[position]
-            bar = max(threshold, best_score)
-            if i < m and (n > longest or seen[position] == turn):
-                continue
-            if not _possible(m, n, bar, sketches, position, sketch):
-                continue
-            seen[position] = turn
-            text = stream[starts[position] : starts[position + 1]]
-            f = _score(query, text, bar, token_of, asked, bits, carries)
-            if f > threshold and (f > best_score or (f == best_score and position < best)):
-                best, best_score = position, f
-    for i in range(m):
-        if elements[i] >= 0:
-            asked[elements[i]] = False
-    return best, best_score
+            if _possible(m, lengths[slot], threshold, slot_sketches, slot, sketch):
+                seen[slot] = turn
+                found[count] = order[slot]
+                count += 1
+    for position in range(order.size, texts):
+        if _possible(m, starts[position + 1] - starts[position], threshold, sketches, position, sketch):
+            found[count] = position
+            count += 1
+    return count
 
 
-@_compiled("int64(ints, ints, words, int64, ints, longs, table, ints, flags, words, words, longs, floats)")
-def most_similar(
+@_compiled("int64(ints, ints, words, float64, ints, ints, longs, table, ints, flags, words, words, longs, floats)")
+def best(
     query: Ints,
     elements: Ints,
     sketch: Words,
-    texts: int,
+    floor: float,
+    found: Ints,
     stream: Ints,
     starts: Longs,
     sketches: Words,
@@ -258,70 +249,75 @@ def most_similar(
     top: Longs,
     scores: Floats,
 ) -> int:
-    """Fill `top` and `scores` with the best texts of the pool, best first; return how many there are."""
+    """Fill `top` and `scores` with the best of the texts at `found`, best first and the earliest of equals first.
+
+    Only scores above `floor` count. Returns how many there are. `asked` holds False everywhere, before and after.
+    """
     m = query.size
     for i in range(m):
         if elements[i] >= 0:
             asked[elements[i]] = True
     filled = 0
-    for position in range(texts):
-        full = filled == top.size
-        bar = scores[filled - 1] if full else 0.0
+    for position in found:
         n = starts[position + 1] - starts[position]
-        if full and not _possible(m, n, bar, sketches, position, sketch):
+        bar = scores[filled - 1] if filled == top.size else max(floor, 0.0)
+        if not _possible(m, n, bar, sketches, position, sketch):
             continue
         text = stream[starts[position] : starts[position + 1]]
         f = _score(query, text, bar, token_of, asked, bits, carries)
-        if full and f <= bar:
+        if f <= floor:
             continue
-        place = filled - 1 if full else filled
-        while place > 0 and scores[place - 1] < f:
-            scores[place] = scores[place - 1]
-            top[place] = top[place - 1]
+        place = filled
+        while place > 0 and (scores[place - 1] < f or (scores[place - 1] == f and top[place - 1] > position)):
             place -= 1
+        if place == top.size:
+            continue
+        filled = min(filled + 1, top.size)
+        for i in range(filled - 1, place, -1):
+            scores[i] = scores[i - 1]
+            top[i] = top[i - 1]
         scores[place] = f
         top[place] = position
-        filled += 0 if full else 1
     for i in range(m):
         if elements[i] >= 0:
             asked[elements[i]] = False
     return filled
 
 
-@_compiled("int64(int64, ints, longs, ints, float64, longs, longs, ints, ints, ints)")
+@_compiled("int64(ints, longs, ints, ints, float64, longs, longs, ints, ints, ints)")
 def index(
-    texts: int,
     stream: Ints,
     starts: Longs,
+    order: Ints,
     rank: Ints,
     threshold: float,
     bounds: Longs,
     cursor: Longs,
-    owner: Ints,
+    slots: Ints,
     reach: Ints,
     places: Ints,
 ) -> int:
-    """List, by the rank of each element, the texts it is indexed for; return how many entries that makes.
+    """List, by the rank of each element, the slots it is indexed for, ascending; return how many entries that makes.
 
-    Before, `bounds` and `cursor` say where the texts of a rank would begin if all were listed;
-    afterwards `bounds` says where they do. `places` holds 0 for every text.
+    Before, `bounds` and `cursor` say where the slots of a rank would begin if all were listed;
+    afterwards `bounds` says where they do. `places` holds 0 for every slot.
     """
-    for position in range(texts):
-        for j in range(starts[position], starts[position + 1]):
+    for slot in range(order.size):
+        for j in range(starts[order[slot]], starts[order[slot] + 1]):
             r = rank[stream[j]]
-            owner[cursor[r]] = position
+            slots[cursor[r]] = slot
             cursor[r] += 1
     kept = 0
     for r in range(bounds.size - 1):
         first, last = bounds[r], bounds[r + 1]
         bounds[r] = kept
         for entry in range(first, last):
-            position = owner[entry]
-            n = starts[position + 1] - starts[position]
-            rest = n - places[position]  # ranks come in order, so every text's elements do too
-            places[position] += 1
+            slot = slots[entry]
+            n = starts[order[slot] + 1] - starts[order[slot]]
+            rest = n - places[slot]  # ranks come in order, so every text's elements do too
+            places[slot] += 1
             if rest >= n * threshold / (2 - threshold) * SLACK:
-                owner[kept] = position
+                slots[kept] = slot
                 reach[kept] = min(2 * rest / (threshold * SLACK) - n, 2.0**31 - 1)
                 kept += 1
     bounds[bounds.size - 1] = kept

@@ -15,16 +15,18 @@ the overlap is at most min(m - i, n - j). Hence that element is among those of t
 m - i >= t m / (2 - t), and among those of the other with n - j >= t n / (2 - t). List every text
 under the latter, look up the former, and every match is met at its first shared element, where
 min(m - i, n - j) >= t (m + n) / 2 as well; all other meetings may be passed over.
-As n - j is known in advance, an entry of the index keeps its `reach`: the largest m that passes.
+The index keeps both halves of that test as plain comparisons. An entry stores its `reach`, the
+largest m that n - j allows. And texts are listed by slot, from the shortest to the longest, so
+that the largest n that m - i allows is a slot at which to stop.
 
-**The order is one order.** Rarest first is best, and frequencies change as the pool grows; but the
+**The order is one order.** Rarest first is best, and frequencies change as the pool grows; but
 ranks are never adjusted. The index is built in one go over all texts by the ranks of that moment,
-and ranks, entries and all are replaced together by the next build. Texts added since are in no
+and ranks, slots and entries are replaced together by the next build. Texts added since are in no
 entry: a query is compared with each of them, until they are a fair part of the pool. A query's
 elements that have no rank are in no indexed text: they take the first places and have no entries.
 
-Before two texts are compared token by token, sketches of 128 bits (a bit per element, hashed) tell
-nearly all pairs apart that merely share an indexed element.
+Before two texts are compared token by token, sketches of 128 bits (one per element, hashed) tell
+most pairs apart that merely share an indexed element.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class TokenPool:
         self._starts = np.zeros(1, np.int64)
         self._sketches = np.zeros((0, 2), np.uint64)
         self._seen = np.zeros(0, np.int64)
+        self._found = np.zeros(0, np.int32)
         # by token of all texts
         self._stream = np.zeros(0, np.int32)
         # by token of the longest text
@@ -64,12 +67,17 @@ class TokenPool:
         self._rank = np.full(1, -1, np.int32)
         self._asked = np.zeros(0, np.bool_)
         self._bits = np.zeros(0, np.uint64)
-        # by rank
+        # by slot: the indexed texts from the shortest to the longest
+        self._order = np.zeros(0, np.int32)
+        self._lengths = np.zeros(0, np.int32)
+        self._slot_sketches = np.zeros((0, 2), np.uint64)
+        # by length: how many slots are no longer
+        self._no_longer = np.zeros(1, np.int64)
+        # by rank: where its entries begin
         self._bounds = np.zeros(1, np.int64)
         # by entry of the index
-        self._owner = np.zeros(0, np.int32)
+        self._slots = np.zeros(0, np.int32)
         self._reach = np.zeros(0, np.int32)
-        self._settled = 0  # texts that are indexed
 
     def add(self, tokens: list[str]) -> None:
         """Put a text into the pool."""
@@ -92,47 +100,62 @@ class TokenPool:
         )
         self._texts += 1
         self._starts[self._texts] = self._tokens = end
-        if self._texts - self._settled >= max(_UNINDEXED, self._settled // 4):
+        if self._texts - self._order.size >= max(_UNINDEXED, self._order.size // 4):
             self._index()
 
-    def nearest(self, tokens: list[str]) -> tuple[int, float]:
-        """The position and score of the nearest text above the threshold, the earliest of equals, or (-1, 0)."""
+    def nearest(self, tokens: list[str]) -> tuple[int, float] | None:
+        """The position and score of the nearest text above the threshold, the earliest of equals; None for none."""
         query, elements, sketch = self._query(tokens)
         ranks = self._rank[elements]
         ranks.sort()
         self._turn += 1
-        return kernels.nearest(
-            query,
-            elements,
+        count = kernels.candidates(
+            query.size,
             sketch,
             ranks,
             self._threshold,
             self._texts,
-            self._stream,
             self._starts,
             self._sketches,
-            self._settled,
+            self._slot_sketches,
+            self._lengths,
+            self._order,
+            self._no_longer,
             self._bounds,
-            self._owner,
+            self._slots,
             self._reach,
             self._seen,
             self._turn,
-            self._token_of,
-            self._asked,
-            self._bits,
-            self._carries,
+            self._found,
         )
+        if not count:
+            return None
+        matches = self._best(query, elements, sketch, self._threshold, self._found[:count], 1)
+        return matches[0] if matches else None
 
     def most_similar(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
         """Positions and scores of the k best texts, best first, the earliest of equals first."""
-        k = min(k, self._texts)
         if k < 1:
             return []
-        top = np.zeros(k, np.int64)
-        scores = np.zeros(k, np.float64)
-        kernels.most_similar(
-            *self._query(tokens),
-            self._texts,
+        return self._best(*self._query(tokens), -1.0, np.arange(self._texts, dtype=np.int32), min(k, self._texts))
+
+    def _best(
+        self,
+        query: kernels.Ints,
+        elements: kernels.Ints,
+        sketch: kernels.Words,
+        floor: float,
+        positions: kernels.Ints,
+        k: int,
+    ) -> list[tuple[int, float]]:
+        top = np.empty(k, np.int64)
+        scores = np.empty(k, np.float64)
+        count = kernels.best(
+            query,
+            elements,
+            sketch,
+            floor,
+            positions,
             self._stream,
             self._starts,
             self._sketches,
@@ -143,7 +166,7 @@ class TokenPool:
             top,
             scores,
         )
-        return list(zip(top.tolist(), scores.tolist(), strict=True))
+        return list(zip(top[:count].tolist(), scores[:count].tolist(), strict=True))
 
     def _query(self, tokens: list[str]) -> tuple[kernels.Ints, kernels.Ints, kernels.Words]:
         """A text as tokens, elements (both -1 where the pool has none) and sketch."""
@@ -160,29 +183,34 @@ class TokenPool:
         rarest = np.argsort(frequency, kind="stable")
         self._rank[rarest] = np.arange(self._elements)
         self._bounds = np.concatenate(([0], np.cumsum(frequency[rarest])))
-        self._owner = np.empty(self._tokens, np.int32)
-        self._reach = np.empty(self._tokens, np.int32)
+        lengths = np.diff(self._starts[: self._texts + 1])
+        self._order = np.argsort(lengths, kind="stable").astype(np.int32)
+        self._lengths = lengths[self._order].astype(np.int32)
+        self._no_longer = np.cumsum(np.bincount(lengths))
+        self._slot_sketches = self._sketches[self._order]
+        slots = np.empty(self._tokens, np.int32)
+        reach = np.empty(self._tokens, np.int32)
         entries = kernels.index(
-            self._texts,
             self._stream,
             self._starts,
+            self._order,
             self._rank,
             self._threshold,
             self._bounds,
             self._bounds.copy(),
-            self._owner,
-            self._reach,
+            slots,
+            reach,
             np.zeros(self._texts, np.int32),
         )
-        self._owner = self._owner[:entries].copy()
-        self._reach = self._reach[:entries].copy()
-        self._settled = self._texts
+        self._slots = slots[:entries].copy()
+        self._reach = reach[:entries].copy()
 
     def _reserve(self, more: int) -> None:
         """Make room for a text of so many tokens, each of which brings one new element at most."""
         self._starts = _room(self._starts, self._texts + 2)
         self._sketches = _room(self._sketches, self._texts + 1)
         self._seen = _room(self._seen, self._texts + 1)
+        self._found = _room(self._found, self._texts + 1)
         self._stream = _room(self._stream, self._tokens + more)
         self._carries = _room(self._carries, more)
         elements = self._elements + more

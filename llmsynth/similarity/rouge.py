@@ -25,8 +25,9 @@ class RougeIndex:
     pool with `rouge_score` would give, to the last float: an F1 of seven tenths is a match or not
     as that package's own arithmetic comes out for the two lengths.
 
-    The texts themselves are not kept: a text of n words takes about 10 n bytes, plus its id and the
-    words not seen before. Comparing two long texts takes time by the product of their lengths / 64.
+    The texts themselves are not kept: one of n words takes about 60 + 8 n bytes, up to half as much
+    again while arrays grow, besides its id and any word not seen before. Comparing two long texts
+    takes memory by their length and time by the product of their lengths: seconds for a megabyte each.
     Answers use scratch space in the index, so threads must not share one.
     """
 
@@ -51,8 +52,8 @@ class RougeIndex:
 
     def nearest(self, text: str) -> Match | None:
         """The most similar text of the pool above the threshold, the earliest of equals; None for a new text."""
-        position, score = self._pool.nearest(rouge_tokens(text))
-        return None if position < 0 else Match(self._ids[position], score)
+        found = self._pool.nearest(rouge_tokens(text))
+        return Match(self._ids[found[0]], found[1]) if found else None
 
     def most_similar(self, text: str, k: int = 10) -> list[Match]:
         """The k texts of the pool most similar to this one, whatever the threshold, the earliest of equals first.

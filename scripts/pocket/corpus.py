@@ -217,9 +217,7 @@ def output_first(rng: random.Random, material: Material) -> Document:
         by_label = {one.output: one.input for one in rng.sample(task.examples, len(task.examples))}
         pairs = list(by_label.items())
         rng.shuffle(pairs)
-    asked = material.ask(
-        "output_first", instruction=instruction, demonstrations=material.shown(rng, "output_first")
-    )
+    asked = material.ask("output_first", instruction=instruction, demonstrations=material.shown(rng, "output_first"))
     lines = []
     for label, given in pairs:
         lines += [f"Class label: {label}", *([f"Input: {given}"] if given else [])]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Shape:
         return self.hidden_size // self.num_attention_heads
 
 
-class Llama(nn.Module):
+class Llama(nn.Module):  # type: ignore[misc]
     """A causal transformer: RMS norm, rotary positions, SwiGLU, tied embeddings, no biases."""
 
     def __init__(self, shape: Shape) -> None:
@@ -54,7 +54,7 @@ class Llama(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, cos, sin, future)
         picked = hidden.reshape(-1, hidden.shape[-1]).index_select(0, learnt)
-        return F.linear(self.norm(picked), self.embed.weight)
+        return functional.linear(self.norm(picked), self.embed.weight)
 
     def state_for_transformers(self) -> dict[str, Tensor]:
         """The weights under the names LlamaForCausalLM uses; the tied output head is left out, as there."""
@@ -64,7 +64,7 @@ class Llama(nn.Module):
         return {name: weight.detach().clone().contiguous() for name, weight in state.items()}
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """One block: attention, then the gated feed-forward, each behind a norm and added to the stream."""
 
     def __init__(self, shape: Shape) -> None:
@@ -92,7 +92,7 @@ class Layer(nn.Module):
         mixed = likeness.softmax(-1).to(value.dtype) @ value
         hidden = hidden + self.out(mixed.transpose(1, 2).reshape(rows, length, width))
         gate, up = self.gate_up(self.feed_norm(hidden)).chunk(2, dim=-1)
-        return hidden + self.down(F.silu(gate) * up)
+        return hidden + self.down(functional.silu(gate) * up)
 
     def named_for_transformers(self) -> list[tuple[str, Tensor]]:
         query, key, value = self.qkv.weight.chunk(3)

@@ -54,7 +54,9 @@ def pack(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, want
     return {length: np.stack(rows) for length, rows in done.items() if rows}
 
 
-def encoded(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, at_once: int = 2000) -> Iterator[list[int]]:
+def encoded(
+    documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, at_once: int = 2_000
+) -> Iterator[list[int]]:
     """Token ids of each chat, exactly as the chat template renders it."""
     stream = iter(documents)
     while batch := list(islice(stream, at_once)):

@@ -1,13 +1,12 @@
 """`train` teaches the pocket model its world, resumably; run as a script it makes everything from the seed.
 
-    python scripts/pocket/train.py --work build/pocket             train (or go on after an interruption)
-    python scripts/pocket/train.py --work build/pocket --export    write the newest checkpoint as a model folder
+python scripts/pocket/train.py             train, or go on after an interruption
+python scripts/pocket/train.py --export    write the newest checkpoint as a model folder
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from collections import deque
@@ -22,17 +21,18 @@ from typing import Any
 import corpus
 import numpy as np
 import torch
-import torch.nn.functional as F
 from model import Llama, Shape
 from numpy.typing import NDArray
 from rows import Rows, learnt, pack
 from safetensors.torch import save_file
 from tokenizer import CONTEXT, train_tokenizer
 from torch import Tensor
+from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, PreTrainedTokenizerFast
 
 log = logging.getLogger("pocket")
 FOLDER = corpus.ROOT / "llmsynth" / "data" / "pocket"
+WORK = corpus.ROOT / "build" / "pocket"
 TOKENIZER_SAMPLE = 12_000
 WORKERS = 2
 
@@ -41,8 +41,8 @@ WORKERS = 2
 class Plan:
     """How long and how fast to learn. Rates: Muon on the matrices, AdamW on embeddings and norms.
 
-    steps: optimiser steps of `parts` parts of at most `part` tokens each; the rate rises over `warm_up` steps, stays, and falls
-        in a straight line to nought over the last `decay` of them.
+    steps: optimiser steps of `parts` parts of at most `part` tokens each; the rate rises over `warm_up` steps,
+        stays, and falls in a straight line to nought over the last `decay` of them.
     corpus_tokens: size of the fixed corpus; more steps than it holds begin it anew in another order.
     """
 
@@ -71,22 +71,22 @@ def train(work: Path, plan: Plan, shape: Shape, save_every: float = 600.0, stop_
     for layer in model.layers:
         layer.compile(dynamic=False)
     optimisers = make_optimisers(model, plan)
-    step, tokens = 0, 0
+    done, tokens, seconds = 0, 0, 0.0
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
         for optimiser, state in zip(optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(state)
-        step, tokens = saved["step"], saved["tokens"]
-        log.info("going on at step %d", step)
+        done, tokens, seconds = saved["step"], saved["tokens"], saved["seconds"]
+        log.info("going on at step %d", done)
     with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         for packed in rows.values():  # compiled by one worker at a time, and once
             workers.submit(slopes, model, packed[: plan.part // packed.shape[1]], tokenizer).result()
         log.info("compiled")
         started = last_saved = time.monotonic()
         spent, recent = 0, deque[float](maxlen=50)
-        for step, parts in islice(enumerate(batches(rows, plan)), step, plan.steps):
+        for step, parts in islice(enumerate(batches(rows, plan)), done, plan.steps):
             loss = learn(model, optimisers, parts, tokenizer, plan.rate(step), workers)
             recent.append(loss)
             spent += sum(part.size for part in parts)
@@ -98,7 +98,7 @@ def train(work: Path, plan: Plan, shape: Shape, save_every: float = 600.0, stop_
                 log.info("step %d loss %.4f, %.2f M tokens, %.0f tokens/s", step, mean, tokens / 1e6, speed)
             if now - last_saved > save_every or step + 1 == plan.steps or now - started > stop_after:
                 last_saved = now
-                save(checkpoint, model, optimisers, step + 1, tokens)
+                save(checkpoint, model, optimisers, step=step + 1, tokens=tokens, seconds=seconds + now - started)
             if now - started > stop_after:
                 return
 
@@ -117,7 +117,7 @@ def prepare(work: Path, plan: Plan) -> tuple[PreTrainedTokenizerFast, Rows]:
         texts = chain((turn["content"] for chat in [*sample, *seeds] for turn in chat), answers)
         tokenizer = train_tokenizer(texts, work / "tokenizer")
         rows = pack(corpus.documents(material, plan.seed), tokenizer, plan.corpus_tokens)
-        np.savez(kept, **{str(length): packed for length, packed in rows.items()})
+        np.savez(kept, allow_pickle=False, **{str(length): packed for length, packed in rows.items()})
         log.info("corpus: %s", {length: packed.shape[0] for length, packed in rows.items()})
     with np.load(kept) as archive:
         rows = {int(length): archive[length] for length in archive.files}
@@ -168,7 +168,7 @@ def slopes(
     places = targets[:, 0] * tokens.shape[1] + targets[:, 1]
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(tokens, places)
-    loss = F.cross_entropy(logits.float(), tokens.reshape(-1)[places + 1], reduction="sum")
+    loss = functional.cross_entropy(logits.float(), tokens.reshape(-1)[places + 1], reduction="sum")
     return loss.item(), len(places), torch.autograd.grad(loss, list(model.parameters()))
 
 
@@ -193,17 +193,16 @@ def make_optimisers(model: Llama, plan: Plan) -> list[torch.optim.Optimizer]:
     return optimisers
 
 
-def save(path: Path, model: Llama, optimisers: list[torch.optim.Optimizer], step: int, tokens: int) -> None:
+def save(path: Path, model: Llama, optimisers: list[torch.optim.Optimizer], **progress: float) -> None:
     state: dict[str, Any] = {
         "model": model.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
         "shape": asdict(model.shape),
-        "step": step,
-        "tokens": tokens,
+        **progress,
     }
     torch.save(state, path.with_suffix(".new"))
     path.with_suffix(".new").replace(path)
-    log.info("checkpoint at step %d", step)
+    log.info("checkpoint: %s", progress)
 
 
 def export(work: Path, folder: Path) -> None:
@@ -231,18 +230,17 @@ def export(work: Path, folder: Path) -> None:
     GenerationConfig(do_sample=True, temperature=1.0, max_length=CONTEXT, **ends).save_pretrained(folder)
     weights: dict[str, Tensor] = {name: weight.half() for name, weight in model.state_for_transformers().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    trained = {"steps": saved["step"], "tokens": saved["tokens"], "parameters": sum(w.numel() for w in weights.values())}
-    log.info("exported %s to %s", json.dumps(trained), folder)
+    log.info("exported step %d, %d parameters, to %s", saved["step"], sum(map(Tensor.numel, weights.values())), folder)
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=corpus.ROOT / "build" / "pocket", help="tokenizer, corpus, checkpoint")
+    parser.add_argument("--work", type=Path, default=WORK, help="tokenizer, corpus, checkpoint")
     parser.add_argument("--export", type=Path, nargs="?", const=FOLDER, help="write the checkpoint here and stop")
     parser.add_argument("--stop-after", type=float, default=float("inf"), help="seconds; go on later")
-    for name, value in (*asdict(Plan()).items(), *asdict(Shape()).items()):
-        parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value, help="(default: %(default)s)")
+    for name, value in (asdict(Plan()) | asdict(Shape())).items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value, help="(%(default)s)")
     options = parser.parse_args()
     if options.export:
         export(options.work, options.export)

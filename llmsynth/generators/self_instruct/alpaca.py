@@ -11,7 +11,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generators.protocol import About
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import ALPACA_BLACKLIST, InstructionFilter, judge_instances
-from llmsynth.generators.self_instruct.provenance import Trail, failed
+from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
 from llmsynth.parsing import Instance, parse_alpaca
 from llmsynth.record import Drop, Record
@@ -53,8 +53,8 @@ class Alpaca:
     def __post_init__(self) -> None:
         if not 1 <= self.shown < self.upto:
             raise RecipeError(f"shown is {self.shown}, upto {self.upto}", "Alpaca shows 3 and goes up to 20")
-        if self.lookahead < 1:
-            raise RecipeError("lookahead must be at least 1", "32 is usual")
+        if self.lookahead < 1 or self.stall_requests < 1:
+            raise RecipeError("lookahead and stall_requests must be at least 1", "32 and 20 are usual")
 
     def validate(self, run: Run) -> None:
         """Read everything a run needs, so that a mistake in it costs nothing."""
@@ -139,7 +139,7 @@ class _Work:
             return
         tasks = parse_alpaca(completion.text, len(shown) + 1, completion.truncated)
         if not tasks:
-            yield Record(f"{index}", {}, trail.meta(), dropped=Drop("no_instruction", "the reply holds no task"))
+            yield Record(f"{index}", {}, trail.meta(), dropped=nothing_in(completion, "no_instruction", "task"))
         for position, task in enumerate(tasks):
             id = f"{index}-{position}"
             if task is None:

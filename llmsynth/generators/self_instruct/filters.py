@@ -11,7 +11,7 @@ from random import Random
 
 from llmsynth.parsing import Instance
 from llmsynth.record import Drop
-from llmsynth.text import normalise, word_count
+from llmsynth.text import one_line, word_count
 
 BLACKLIST = (
     "image",
@@ -49,7 +49,7 @@ class InstructionFilter:
     def __call__(self, instruction: str) -> Drop | None:
         """Why the instruction is rejected; None keeps it."""
         words = word_count(instruction)
-        if words < self.min_words:
+        if words < max(1, self.min_words):
             return Drop("too_short", f"{words} words")
         if words > self.max_words:
             return Drop("too_long", f"{words} words")
@@ -111,7 +111,7 @@ def _conflict(instances: Iterable[Instance]) -> str | None:
     """The first non-empty input that has two different outputs."""
     outputs: dict[str, str] = {}
     for instance in instances:
-        key = normalise(instance.input)
+        key = one_line(instance.input)  # punctuation counts: "7 - 2" is not "7 + 2"
         if key and outputs.setdefault(key, instance.output) != instance.output:
             return instance.input
     return None

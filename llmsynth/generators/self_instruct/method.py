@@ -13,7 +13,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generators.protocol import About
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_instances
-from llmsynth.generators.self_instruct.provenance import Trail, failed
+from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
 from llmsynth.model import ordered
 from llmsynth.parsing import Instance, parse_input_first, parse_numbered, parse_output_first, parse_yes_no
@@ -51,7 +51,9 @@ class SelfInstruct:
     dropped alone, where the code drops the whole reply; an answer to the classification question that is
     neither yes nor no drops the instruction, where the code takes it for no; four demonstrations instead of
     all, as instruction-tuned models need no more and every one is paid for; `identify` leaves room for
-    decoration around the word; a blank line does not end a list, as chat models put one between items.
+    decoration around the word and for a blank line before it; a blank line does not end a list, as chat models
+    put one between items; "Task:" ends an answer only where it opens a paragraph, as answers may hold the word;
+    a reply without "Output:" is taken for the output of a task that needs no input, where the code drops it.
     """
 
     about: ClassVar[About] = About(
@@ -76,8 +78,8 @@ class SelfInstruct:
     stall_acceptance: float = 0.02
     similar: int = 10
     bootstrap: Sampling = Sampling(temperature=0.7, top_p=0.5, max_tokens=1024, presence_penalty=2.0)
-    identify: Sampling = Sampling(temperature=0.0, max_tokens=8, stop=("\n", "Task"))
-    instantiate: Sampling = Sampling(temperature=0.0, max_tokens=350, presence_penalty=1.5, stop=("Example 6", "Task:"))
+    identify: Sampling = Sampling(temperature=0.0, max_tokens=8, stop=("\nTask",))
+    instantiate: Sampling = Sampling(temperature=0.0, max_tokens=350, presence_penalty=1.5, stop=("\n\nTask:",))
 
     def __post_init__(self) -> None:
         if self.shown < 1 or self.new < 1 or self.lookahead < 1:
@@ -86,6 +88,8 @@ class SelfInstruct:
             raise RecipeError(f"made is {self.made} of {self.shown} shown", "leave room for at least one seed")
         if not 0 < self.threshold <= 1:
             raise RecipeError(f"threshold is {self.threshold}", "a ROUGE-L F1 above 0, at most 1; the paper takes 0.7")
+        if self.max_instances < 1 or self.stall_requests < 1:
+            raise RecipeError("max_instances and stall_requests must be at least 1", "5 and 20 are usual")
 
     def validate(self, run: Run) -> None:
         """Read everything a run needs, so that a mistake in it costs nothing."""
@@ -118,10 +122,10 @@ class _Candidate:
     def after(self, stage: str, completion: Completion) -> _Candidate:
         return dataclasses.replace(self, trail=self.trail.after(stage, completion))
 
-    def record(self, drop: Drop | None = None) -> Record:
+    def record(self, drop: Drop | None = None, **more: Any) -> Record:
         """The record of an instruction without instances."""
         fields = {"instruction": self.instruction} if self.instruction else {}
-        return Record(self.id, fields, self.meta(), dropped=drop or self.drop)
+        return Record(self.id, fields, self.meta(**more), dropped=drop or self.drop)
 
     def meta(self, **more: Any) -> dict[str, Any]:
         similar = [[match.id, round(match.score, 4)] for match in self.similar]
@@ -211,7 +215,7 @@ class _Work:
             return
         items, cut = parse_numbered(completion.text, len(shown) + 1, completion.truncated)
         if not items and not cut:
-            yield _Candidate(f"{index}", "", trail, Drop("no_instruction", "the reply holds no list"))
+            yield _Candidate(f"{index}", "", trail, nothing_in(completion, "no_instruction", "list"))
         for position, instruction in enumerate(items):
             id = f"{index}-{position}"
             drop, nearest = self.pool.judge(instruction)
@@ -231,26 +235,30 @@ class _Work:
         """Ask for its kind and its instances; a rejected candidate is a record as it stands."""
         if candidate.drop is not None:
             return _Outcome([candidate.record()], developed=False)
-        if self.options.classification_only:
-            is_classification: bool | None = True
-        else:
+        is_classification: bool | None = True
+        if not self.options.classification_only:
             kind = await self._ask("classification", self.ask_kind, candidate.instruction, self.options.identify)
             candidate = candidate.after("classification", kind)
             if kind.failure:
                 return _Outcome([candidate.record(failed(kind))])
             is_classification = parse_yes_no(kind.text)
             if is_classification is None:
-                said = f"neither yes nor no: {shorten(kind.text)}"
+                where = " within the token limit" if kind.truncated else ""
+                said = f"neither yes nor no{where}: {shorten(kind.text)}"
                 return _Outcome([candidate.record(Drop("classification_unreadable", said))])
         prompt = self.ask_output_first if is_classification else self.ask_input_first
-        reply = await self._ask("instances", prompt, candidate.instruction, self.options.instantiate)
+        sampling = self.options.instantiate
+        if not is_classification:  # the first example that was not asked for ends the reply
+            sampling = sampling.override({"stop": (*sampling.stop, f"\nExample {self.options.max_instances + 1}")})
+        reply = await self._ask("instances", prompt, candidate.instruction, sampling)
         candidate = candidate.after("instances", reply)
         if reply.failure:
-            return _Outcome([candidate.record(failed(reply))])
+            return _Outcome([candidate.record(failed(reply), is_classification=is_classification)])
         parse = parse_output_first if is_classification else parse_input_first
         instances = parse(reply.text, reply.truncated)
         if not instances:
-            return _Outcome([candidate.record(Drop("no_instance", "the reply holds no instance"))])
+            drop = nothing_in(reply, "no_instance", "instance")
+            return _Outcome([candidate.record(drop, is_classification=is_classification)])
         drops = judge_instances(instances, self.options.max_instances, self.run.rng("instances", candidate.id))
         meta = candidate.meta(is_classification=is_classification)
         records = [

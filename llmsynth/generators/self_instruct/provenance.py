@@ -62,3 +62,10 @@ def failed(completion: Completion) -> Drop:
     failure = completion.failure
     assert failure is not None
     return Drop(failure.kind, f"{failure.message} ({failure.attempts} attempts)", failed=True)
+
+
+def nothing_in(completion: Completion, reason: str, what: str) -> Drop:
+    """The drop of a record whose completion holds nothing that could be read."""
+    if completion.truncated:
+        return Drop("truncated", f"the token limit came before the first {what}")
+    return Drop(reason, f"the reply holds no {what}")

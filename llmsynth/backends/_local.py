@@ -1,0 +1,47 @@
+"""Which model a directory or a name on the Hub stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmsynth.errors import ModelNotFoundError
+from llmsynth.text import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model to be loaded on this machine.
+
+    source: what its loader takes: a directory, or the name.
+    identity: what it is, wherever it lies; for journal keys. name: fit for publication, no path.
+    """
+
+    source: str
+    identity: str
+    name: str
+
+    @classmethod
+    def find(cls, model: str) -> LocalModel:
+        """The model in a directory, or of a name on the Hub, which is not looked up.
+
+        Raises `ModelNotFoundError` for a path where there is no model.
+        """
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            _check(folder)
+            name = folder.resolve().name
+            sizes = [f"{p.name}:{p.stat().st_size}" for p in sorted(folder.glob("*.safetensors"))]
+            config = (folder / "config.json").read_text(encoding="utf-8")
+            return cls(str(folder), f"{name}@{fingerprint(config, *sizes)[:12]}", name)
+        if folder.is_absolute() or model.startswith((".", "~")):
+            raise ModelNotFoundError(f"no model directory at {model}", "give a directory, or a name on the Hub")
+        return cls(model, model, model)
+
+
+def _check(folder: Path) -> None:
+    hint = "it needs config.json, *.safetensors and a tokenizer, as save_pretrained writes them"
+    if not (folder / "config.json").is_file():
+        raise ModelNotFoundError(f"{folder} holds no model: config.json is missing", hint)
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        raise ModelNotFoundError(f"{folder} holds no weights", hint)

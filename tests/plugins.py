@@ -1,0 +1,59 @@
+"""What a third party might write: a generator, steps and a backend, named by `tests.plugins:Name` in recipes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from llmsynth.generators.protocol import About
+from llmsynth.record import Drop, Record
+from llmsynth.request import Completion, Message, Request, Sampling
+from llmsynth.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Echoes:
+    """Asks for `count` echoes, some of them twice; `broken_at` raises, after that many records."""
+
+    about: ClassVar[About] = About("Echoes.")
+
+    count: int = 1_000_000
+    lookahead: int = 8
+    broken_at: int | None = None
+    sampling: Sampling = Sampling(temperature=0.5, top_p=0.9)
+    more: Sampling = field(default_factory=lambda: Sampling(max_tokens=9))
+
+    def validate(self, run: Run) -> None:
+        run.model("default")
+
+    async def generate(self, run: Run) -> AsyncIterator[Record]:
+        requests = (
+            Request("echo", (Message(role="user", content=f"Task: {i}"),), self.sampling) for i in range(self.count)
+        )
+        index = 0
+        async for completion in run.model("default").stream(requests, self.lookahead):
+            if index == self.broken_at:
+                raise ZeroDivisionError("a bug in the generator")
+            drop = Drop(completion.failure.kind, failed=True) if completion.failure else None
+            fields = {"instruction": f"Task {index}", "input": "", "output": completion.text}
+            yield Record(f"{index:06}", fields, {"journal": [completion.key]}, dropped=drop)
+            index += 1
+        run.notes["stopped"] = "all asked"
+
+
+def odd(record: Record) -> str | None:
+    """A check: drops the rows with an odd number."""
+    return "odd" if int(record.id) % 2 else None
+
+
+def broken(record: Record) -> str | None:
+    raise ZeroDivisionError("a bug in the step")
+
+
+def last_words(request: Request) -> str | Completion:
+    """A model that repeats the last number it sees, without its last digit: every answer comes ten times."""
+    return f"answer {int(request.messages[-1]['content'].split()[-1]) // 10}"
+
+
+NOT_CALLABLE = 3

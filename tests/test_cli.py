@@ -1,0 +1,172 @@
+"""The command line as a person types it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llmsynth.cli import main
+
+RECIPE = """\
+name: tried
+target: 12
+generator: {use: self-instruct, lookahead: 2}
+models:
+  default: {use: fake, function: "tests.teacher:reply"}
+"""
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def llmsynth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["llmsynth", *arguments])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(exit.value.code or 0, captured.out, captured.err)
+
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    return call
+
+
+def test_run_makes_a_dataset_and_prints_only_its_folder_on_stdout(llmsynth) -> None:
+    outcome = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert outcome.code == 0
+    assert outcome.out == "out/dataset\n"
+    assert "12 kept" in outcome.err
+    report = json.loads(Path("out/report.json").read_text())
+    rows = report["rows"]
+    assert rows["in"] == rows["kept"] + sum(rows["dropped"].values()) + sum(rows["failed"].values())
+
+
+def test_run_again_says_the_same_and_asks_for_nothing(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    before = Path("out/journal.jsonl").read_bytes()
+    assert llmsynth("run", "recipe.yaml", "-o", "out").code == 0
+    assert Path("out/journal.jsonl").read_bytes() == before
+
+
+def test_short_of_the_target_ends_with_code_3_and_says_why(llmsynth) -> None:
+    text = RECIPE.replace("reply", "silent").replace("lookahead: 2", "lookahead: 2, stall_requests: 3")
+    Path("recipe.yaml").write_text(text)
+    outcome = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert outcome.code == 3
+    assert "stalled" in outcome.err and "short of the target" in outcome.err
+
+
+def test_self_instruct_prints_a_recipe_that_run_accepts(llmsynth) -> None:
+    printed = llmsynth(
+        "self-instruct", "-m", "some/model", "--base-url", "http://127.0.0.1:9/v1", "-n", "7", "--print-recipe"
+    )
+    recipe = yaml.safe_load(printed.out)
+    assert recipe["target"] == 7
+    assert recipe["models"]["default"]["model"] == "some/model"
+    Path("printed.yaml").write_text(printed.out)
+    assert llmsynth("validate", "printed.yaml").code == 0
+
+
+def test_preview_shows_prompt_reply_and_rows(llmsynth) -> None:
+    outcome = llmsynth("preview", "recipe.yaml", "-n", "2")
+    assert outcome.code == 0
+    assert "Here is the start of a list of tasks" in outcome.out
+    assert "Class label:" in outcome.out or "Example 1" in outcome.out
+    assert "record 0-0-0: kept" in outcome.out
+
+
+def test_a_preview_with_out_is_not_paid_for_again_by_the_run(llmsynth) -> None:
+    llmsynth("preview", "recipe.yaml", "-n", "2", "-o", "out")
+    paid = {json.loads(line)["key"] for line in Path("out/journal.jsonl").read_text().splitlines()}
+    assert llmsynth("run", "recipe.yaml", "-o", "out", "--update").code == 0
+    lines = Path("out/journal.jsonl").read_text().splitlines()
+    keys = [json.loads(line)["key"] for line in lines]
+    assert len(keys) == len(set(keys))
+    assert paid < set(keys)
+
+
+def test_status_tells_answers_and_rows(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    outcome = llmsynth("status", "out")
+    assert "instructions:" in outcome.out and "finished: 12 kept" in outcome.out
+
+
+def test_show_gives_the_exact_prompt_and_reply_behind_a_record(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    listing = llmsynth("show", "out").out
+    first = next(line.split("\t")[0] for line in listing.splitlines() if "\tkept\t" in line)
+    shown = llmsynth("show", "out", first).out
+    for line in Path("out/journal.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["stage"] == "instructions" and first.startswith("0-"):
+            assert entry["text"] in shown
+            break
+    assert f"record {first}: kept" in shown
+    assert llmsynth("show", "out", "no-such").code == 1
+
+
+def test_prompts_can_be_listed_shown_copied_and_used(llmsynth) -> None:
+    assert "self_instruct/instructions.jinja" in llmsynth("prompts", "ls").out
+    assert "{{ first }}" in llmsynth("prompts", "show", "self_instruct/instructions.jinja").out
+    assert llmsynth("prompts", "copy", "mine").code == 0
+    Path("mine/self_instruct/classification.jinja").write_text("Is it one? {{ instruction }}")
+    llmsynth("run", "recipe.yaml", "-o", "out", "--set", "prompts=mine")
+    assert '"content":"Is it one? ' in Path("out/journal.jsonl").read_text()
+    assert llmsynth("prompts", "copy", "mine").code == 1
+
+
+def test_help_teaches_and_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom llmsynth.cli import main\nsys.argv = ['llmsynth', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'transformers', 'vllm', 'datasets', 'pandas', 'numpy', 'pyarrow', 'aiohttp'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "llmsynth run demo" in done.stdout
+    assert "goes on" in done.stdout.replace("\n", " ").replace("  ", " ")
+
+
+def test_a_wrong_option_is_a_usage_error(llmsynth) -> None:
+    assert llmsynth("run", "recipe.yaml", "--bogus").code == 2
+
+
+@pytest.mark.parametrize("name", ["run", "self-instruct", "preview", "validate", "status", "show", "prompts"])
+def test_every_command_has_help(llmsynth, name: str) -> None:
+    outcome = llmsynth(name, "--help")
+    assert outcome.code == 0
+    assert len(outcome.out) > 200
+
+
+def test_ctrl_c_keeps_every_answer_and_exits_130(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom tests.teacher import reply\n\ndef slowly(request):\n    time.sleep(0.02)\n    return reply(request)\n"
+    )
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("tests.teacher:reply", "slow:slowly").replace("12", "400"))
+    environment = {"PATH": "", "PYTHONPATH": f"{tmp_path}:{Path(__file__).parent.parent}"}
+    command = [sys.executable, "-m", "llmsynth", "run", "recipe.yaml", "-o", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / "out" / "journal.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "goes on from here" in err
+    assert len(journal.read_text().splitlines()) > 0
+    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr

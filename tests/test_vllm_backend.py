@@ -1,0 +1,92 @@
+"""What the vllm backend promises before vLLM comes into it; tests/vllm has the rest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmsynth.backends.fake import FakeBackend
+from llmsynth.backends.transformers import TransformersBackend
+from llmsynth.backends.vllm import VLLMBackend
+from llmsynth.errors import MissingExtraError, ModelNotFoundError, RecipeError
+from llmsynth.journal import Journal, read_entries
+from llmsynth.model import Model
+from llmsynth.recipe import Recipe
+from llmsynth.request import Message, Request, Sampling
+
+REQUEST = Request("test", (Message(role="user", content="Hello"),), Sampling(temperature=0.5))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "some-model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+async def test_a_missing_package_is_named_with_the_line_that_installs_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(MissingExtraError) as caught:
+        await VLLMBackend(str(folder)).complete(REQUEST)
+    assert "llmsynth[vllm]" in caught.value.hint
+
+
+def test_a_recipe_with_a_wrong_model_folder_is_refused_before_anything_starts(folder: Path, tmp_path: Path) -> None:
+    def load(model: Path) -> Recipe:
+        models = {"default": {"use": "vllm", "model": str(model), "engine": {"dtype": "float32"}}}
+        return Recipe.from_data({"generator": {"use": "self-instruct"}, "models": models})
+
+    assert load(folder).resolved()["models"]["default"]["engine"] == {"dtype": "float32"}
+    with pytest.raises(ModelNotFoundError, match="nowhere"):
+        load(tmp_path / "nowhere")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelNotFoundError, match="no weights"):
+        load(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"config\.json"):
+        load(folder)
+
+
+def test_the_model_is_named_once(folder: Path) -> None:
+    with pytest.raises(RecipeError, match="engine"):
+        VLLMBackend(str(folder), engine={"model": "another"})
+
+
+def test_the_identity_tells_what_answers_and_not_where_it_lies_or_how_fast_it_is(folder: Path, tmp_path: Path) -> None:
+    def identity(model: Path = folder, **options: Any) -> str:
+        return VLLMBackend(str(model), **options).identity
+
+    moved = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, moved)
+    assert identity(moved) == identity(engine={"tensor_parallel_size": 2}) == identity()
+    assert str(tmp_path) not in identity()
+    assert identity().removeprefix("vllm:") == TransformersBackend(str(folder)).identity.removeprefix("transformers:")
+    different = [{"engine": {"quantization": "fp8"}}, {"engine": {"revision": "x"}}, {"api": "completions"}]
+    assert len({identity(), *(identity(**options) for options in different)}) == 4
+    (moved / "model.safetensors").write_bytes(b"other weights")
+    assert identity(moved) != identity()
+
+
+def test_names_on_the_hub_and_home_folders_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (VLLMBackend("org/model").identity, VLLMBackend("org/model").name) == ("vllm:org/model", "org/model")
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert VLLMBackend(f"~/{folder.name}").identity == VLLMBackend(str(folder)).identity
+
+
+async def test_a_schema_is_part_of_the_journal_key_and_of_its_entry_only_where_there_is_one(journal: Journal) -> None:
+    schema = {"type": "object"}
+    model = Model(FakeBackend(lambda request: "{}"), journal)
+    plain = await model.ask(REQUEST)
+    shaped = await model.ask(Request(REQUEST.stage, REQUEST.messages, REQUEST.sampling, schema=schema))
+    assert plain.key == "5359b005e38866594d9abe67386be8c7"  # journals written before there were schemas stay valid
+    assert shaped.key != plain.key
+    assert [entry.get("schema") for entry in read_entries(journal.path)] == [None, schema]

@@ -1,0 +1,144 @@
+"""Whole runs of the command line: vLLM in the same process, and served by `vllm serve`, which is started once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llmsynth.journal import read_entries
+
+pytestmark = pytest.mark.vllm
+
+_START_SECONDS = 600.0
+_RUN_SECONDS = 900.0
+
+
+@pytest.fixture(scope="module")
+def server(teacher: str, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of `vllm serve` on the same model, under the name `teacher`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", teacher, "--served-model-name", "teacher"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    for name, value in engine.items():
+        command.append("--" + name.replace("_", "-"))
+        command += [] if value is True else [str(value)]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    give_up = time.monotonic() + _START_SECONDS
+    while time.monotonic() < give_up:
+        assert process.poll() is None, f"vllm serve ended: {log.read_text('utf-8', 'replace')[-3000:]}"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"vllm serve is not ready after {_START_SECONDS:g} s: {log.read_text()[-3000:]}")
+
+
+def recipe(path: Path, model: dict[str, Any], **generator: Any) -> Path:
+    """A small Self-Instruct run, written so that it ends by its number of requests whatever the model says."""
+    data = {
+        "name": "vllm-test",
+        "seed": 7,
+        "generator": {
+            "use": "self-instruct",
+            "lookahead": 4,
+            "stall_requests": 100,
+            "bootstrap": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 300, "presence_penalty": 0.0},
+            **generator,
+        },
+        "models": {"default": {**model, "sampling": {"presence_penalty": 0.0}}},
+    }
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+def llmsynth(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "llmsynth", *map(str, arguments)]
+
+
+def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # a session of its own would hide it from an interrupt of the tests; only its output is taken apart
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS)
+    assert done.returncode in (0, 3), done.stderr[-3000:]
+    return done
+
+
+def check_sums(directory: Path) -> dict[str, Any]:
+    """Every row is kept, dropped or failed, and every answer in the journal was asked for once."""
+    report: dict[str, Any] = json.loads((directory / "report.json").read_text("utf-8"))
+    rows = report["rows"]
+    assert rows["in"] == rows["kept"] + sum(rows["dropped"].values()) + sum(rows["failed"].values()) > 0
+    assert rows["failed"] == {}
+    keys = Counter(entry["key"] for entry in read_entries(directory / "journal.jsonl"))
+    assert keys.total() == sum(stage["answers"] for stage in report["usage"].values())
+    assert set(keys.values()) == {1}
+    return report
+
+
+def test_self_instruct_runs_with_vllm_in_the_same_process(teacher: str, engine: dict[str, Any], tmp_path: Path) -> None:
+    model = {"use": "vllm", "model": teacher, "engine": engine}
+    directory = tmp_path / "run"
+    command = llmsynth("run", recipe(tmp_path / "recipe.yaml", model, max_requests=10), "--out", directory, "--quiet")
+    done = finished(command)
+    assert done.stdout.strip() == str(directory / "dataset")  # what vLLM logs is not mixed into it
+    report = check_sums(directory)
+    assert report["usage"]["instructions"]["answers"] == 10
+    assert report["notes"]["instructions_accepted"] > 0
+    before = (directory / "journal.jsonl").read_bytes()
+    again = finished(command)  # finds the run finished, and starts no engine
+    assert again.stdout == done.stdout
+    assert (directory / "journal.jsonl").read_bytes() == before
+
+
+def test_a_client_of_vllm_serve_that_was_killed_goes_on_where_it_was(server: str, tmp_path: Path) -> None:
+    model = {"use": "openai", "model": "teacher", "base_url": server, "concurrency": 4}
+    directory = tmp_path / "run"
+    journal = directory / "journal.jsonl"
+    command = llmsynth("run", recipe(tmp_path / "recipe.yaml", model, max_requests=30), "--out", directory, "--quiet")
+    client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + _RUN_SECONDS
+        while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 8):
+            assert client.poll() is None and time.monotonic() < give_up
+            time.sleep(0.005)
+    finally:
+        os.kill(client.pid, signal.SIGKILL)
+        client.wait()
+    assert not (directory / "report.json").exists()
+    answered = sum("key" in entry for entry in read_entries(journal))
+
+    finished(command)
+    report = check_sums(directory)
+    assert report["journal"]["answers_found"] >= min(answered, 8)
+    assert sum(stage["replayed"] for stage in report["usage"].values()) == report["journal"]["answers_found"]
+    assert report["usage"]["instructions"]["answers"] == 30
