@@ -6,6 +6,7 @@
     ├── SourceError           seeds or data that cannot be read
     ├── RunError              a run directory that cannot be used as asked
     │   └── StorageError      the disk refused to keep what was made
+    ├── BudgetError           a cap on cost, tokens or requests is reached: ends the run, resumably
     └── BackendError          the model cannot be used at all: ends the run
         ├── MissingExtraError
         ├── AuthenticationError
@@ -51,6 +52,10 @@ class RunError(LlmsynthError):
 
 class StorageError(RunError):
     """The disk refused to keep what was made."""
+
+
+class BudgetError(LlmsynthError):
+    """A cap on cost, tokens or requests is reached; the run ends, resumably."""
 
 
 class BackendError(LlmsynthError):

@@ -83,6 +83,7 @@ def _usage(run: Run) -> dict[str, Any]:
             "failed": dict(usage.failed),
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
+            "cost": "unknown" if usage.cost is None else round(usage.cost, 6),
         }
         for model in run.models.values()
         for stage, usage in model.usage.items()

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import orjson
 
+from llmsynth.budget import Budget
 from llmsynth.errors import LlmsynthError, UnavailableError
 from llmsynth.journal import Journal
+from llmsynth.prices import FREE, Price
 from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
 from llmsynth.text import fingerprint, has_lone_surrogate
 
@@ -29,13 +31,29 @@ _LONGEST_WAIT = 30.0
 
 @dataclass(slots=True)
 class Usage:
-    """What one stage asked for and got. `requests` counts answers, whether fresh or replayed."""
+    """What one stage asked for and got. `requests` counts answers, whether fresh or replayed.
+
+    cost: US dollars; None once an answer's price or token counts are unknown.
+    """
 
     requests: int = 0
     replayed: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float | None = 0.0
+
+    def add(self, completion: Completion, price: Price | None) -> None:
+        """Count an answer, or the failure to get one."""
+        self.requests += 1
+        if completion.failure:
+            self.failed[completion.failure.kind] += 1
+            return
+        prompt, made = completion.prompt_tokens, completion.completion_tokens
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += made or 0
+        told = price is not None and (price == FREE or (prompt is not None and made is not None))
+        self.cost = self.cost + price.cost(prompt or 0, made or 0) if told and self.cost is not None and price else None
 
 
 class Model:
@@ -44,6 +62,8 @@ class Model:
     concurrency: requests in flight at most. Changes speed, never the result.
     attempts: tries per request before it counts as failed.
     sampling: parameters that replace those of every request.
+    price: what its tokens cost, where the backend's own answer is not to be used.
+    budget: what the run may spend; shared by the models of a run.
     """
 
     def __init__(
@@ -54,8 +74,12 @@ class Model:
         concurrency: int = 64,
         attempts: int = 5,
         sampling: dict[str, Any] | None = None,
+        price: Price | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.backend = backend
+        self.price = price or backend.price
+        self._budget = budget or Budget()
         self.sampling = sampling or {}
         self.usage: dict[str, Usage] = {}
         self.in_flight = 0
@@ -128,7 +152,8 @@ class Model:
         found = self._journal.get(key)
         if found is not None:
             usage.replayed += 1
-            _count(usage, found)
+            self._budget.send()
+            self._settle(usage, found)
             return dataclasses.replace(found, request=request, model=self.backend.name)
         request = dataclasses.replace(request, seed=int(key[:8], 16) >> 1)
         task = asyncio.create_task(self._complete(request, key, usage))
@@ -142,12 +167,6 @@ class Model:
         self._sent.discard(task)
         if not task.cancelled():
             task.exception()
-
-    def _finished(self, task: asyncio.Task[Completion]) -> None:
-        self._tasks.discard(task)
-        self._sent.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waits gets it; when nobody does any more, asyncio need not complain
 
     def _key(self, request: Request) -> str:
         parts: list[Any] = [request.messages, request.sampling.body()]
@@ -165,6 +184,8 @@ class Model:
                 raise self._fatal.with_traceback(None)
             self.in_flight += 1
             try:
+                self._budget.check()
+                self._budget.send()
                 completion = await self._attempt(request)
             except LlmsynthError as error:
                 self._fatal = error  # what waits behind this one need not find out for itself
@@ -176,8 +197,12 @@ class Model:
             completion = dataclasses.replace(completion, text=text)
         completion = dataclasses.replace(completion, key=key, request=request, model=self.backend.name)
         await self._journal.append(key, request, self.backend.identity, completion)
-        _count(usage, completion)
+        self._settle(usage, completion)
         return completion
+
+    def _settle(self, usage: Usage, completion: Completion) -> None:
+        usage.add(completion, self.price)
+        self._budget.spend(completion, self.price)
 
     async def _attempt(self, request: Request) -> Completion:
         attempt = limited = 0
@@ -277,14 +302,6 @@ async def _outcome(task: asyncio.Task[Completion]) -> Completion:
     if not task.done():
         await asyncio.wait((task,))
     return task.result()
-
-
-def _count(usage: Usage, completion: Completion) -> None:
-    usage.requests += 1
-    if completion.failure:
-        usage.failed[completion.failure.kind] += 1
-    usage.prompt_tokens += completion.prompt_tokens or 0
-    usage.completion_tokens += completion.completion_tokens or 0
 
 
 def _backoff(attempt: int) -> float:

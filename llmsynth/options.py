@@ -111,6 +111,11 @@ def _plain(value: Any) -> Any:
 
 
 def _checked(hint: Any, value: Any, path: Path) -> Any:
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):
+            return value
+        known = ", ".join(f.name for f in dataclasses.fields(hint))
+        raise OptionError(path, "expected options of its own", f"it is {value!r} now; known keys: {known}")
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:

@@ -7,23 +7,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmsynth import options
 from llmsynth.backends import BACKENDS
+from llmsynth.budget import Caps
 from llmsynth.errors import RecipeError
 from llmsynth.generators import GENERATORS
 from llmsynth.generators.protocol import Generator
+from llmsynth.prices import Price
 from llmsynth.request import Backend, Sampling
 from llmsynth.steps import STEPS, Check, Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
-_TRUTH = re.compile("^(?:true|True|TRUE|false|False|FALSE)$")
-_MODEL_KEYS = {"use", "sampling", "concurrency", "attempts"}
-_HOW = {"concurrency", "attempts", "timeout", "max_batch"}  # of a model: they change speed, never the result
+_MODEL_KEYS = {"use", "sampling", "concurrency", "attempts", "price"}
+_HOW = {"concurrency", "attempts", "timeout", "max_batch", "price"}  # of a model: they never change the result
 
 
 class Recipe(BaseModel):
@@ -35,6 +36,7 @@ class Recipe(BaseModel):
         parameters of every request, `concurrency` and `attempts` say how to ask, the other keys are
         the backend's options.
     prompts: a folder whose files replace the shipped prompts of the same name.
+    caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
     license, language: for the card; llmsynth cannot know them.
     """
 
@@ -47,6 +49,7 @@ class Recipe(BaseModel):
     models: dict[str, dict[str, Any]]
     steps: list[dict[str, Any]] = []
     prompts: str | None = None
+    caps: dict[str, Any] = {}
     license: str | None = None
     language: list[str] = ["en"]
 
@@ -119,13 +122,23 @@ class Recipe(BaseModel):
             options.build(Sampling, sampling, (*path, "sampling"))
             how = options.build(HowToAsk, {k: spec[k] for k in ("concurrency", "attempts") if k in spec}, path)
             rest = {key: value for key, value in spec.items() if key not in _MODEL_KEYS}
-            models[role] = BuiltModel(options.build(backend_class, rest, path), how, sampling)
+            backend = options.build(backend_class, rest, path)
+            given = spec.get("price")
+            price = backend.price if given is None else options.build(Price, given, (*path, "price"))
+            models[role] = BuiltModel(backend, how, sampling, price)
+        caps = options.build(Caps, self.caps, ("caps",))
+        if caps.cost is not None and (unpriced := [r for r, m in models.items() if m.price is None]):
+            raise options.OptionError(
+                ("caps", "cost"),
+                f"the price of the model {unpriced[0]!r} is unknown",
+                f"add `price: {{prompt: ..., completion: ...}}` to models.{unpriced[0]}, in US dollars per million tokens",
+            )
         if not models:
             raise options.OptionError(("models",), "no model", "name one under `default`")
         generator_class = options.find(_use(self.generator, ("generator",)), GENERATORS, ("generator", "use"))
         rest = {key: value for key, value in self.generator.items() if key != "use"}
         generator = options.build(generator_class, rest, ("generator",))
-        return Built(generator, models, [_step(spec, ("steps", i)) for i, spec in enumerate(self.steps)])
+        return Built(generator, models, caps, [_step(spec, ("steps", i)) for i, spec in enumerate(self.steps)])
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default spelled out, as it is saved with a run."""
@@ -138,6 +151,7 @@ class Recipe(BaseModel):
                 **options.options_of(model.backend),
                 **options.options_of(model.how),
                 "sampling": model.sampling,
+                "price": None if model.price is None else options.options_of(model.price),
             }
             for role, model in built.models.items()
         }
@@ -182,6 +196,7 @@ class BuiltModel:
     backend: Backend
     how: HowToAsk = HowToAsk()
     sampling: dict[str, Any] = field(default_factory=dict)
+    price: Price | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ class Built:
 
     generator: Generator
     models: dict[str, BuiltModel]
+    caps: Caps
     steps: list[Step]
 
 
@@ -200,6 +216,7 @@ def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 def _without_how(data: Mapping[str, Any]) -> dict[str, Any]:
     result = copy.deepcopy(dict(data))
+    result.pop("caps", None)
     for model in result.get("models", {}).values():
         for key in _HOW & model.keys():
             del model[key]
@@ -237,14 +254,12 @@ class _Loader(yaml.SafeLoader):
     In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [
-            (tag, _TRUTH if tag == "tag:yaml.org,2002:bool" else pattern)
-            for tag, pattern in resolvers
-            if tag != "tag:yaml.org,2002:bool" or first in "tTfF"
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:[tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
 
 
 def _override(data: dict[str, Any], override: str) -> None:

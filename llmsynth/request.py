@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
+from llmsynth.prices import Price
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -130,6 +132,7 @@ class Backend(Protocol):
     identity: what answers, as one string (kind, endpoint, model, fixed parameters); part of the
         journal key, so it never holds a key or a concurrency.
     name: the model's name, fit for publication: no address, no path.
+    price: what its tokens cost, None where that is unknown.
     complete: raises `RequestFailedError` for a failure of this request, a `BackendError` for one that
         ends the run.
     """
@@ -139,6 +142,9 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def price(self) -> Price | None: ...
 
     async def complete(self, request: Request) -> Completion: ...
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import orjson
 import yaml
 
+from llmsynth.budget import Budget
 from llmsynth.errors import RunError, StorageError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -82,6 +83,7 @@ def open_run(
 ) -> tuple[Run, Built]:
     """The run of a recipe and what it is made of, nothing asked yet."""
     built = recipe.build()
+    budget = Budget(built.caps)
     models = {
         role: Model(
             backends.get(role, spec.backend),
@@ -89,6 +91,8 @@ def open_run(
             concurrency=spec.how.concurrency,
             attempts=spec.how.attempts,
             sampling=spec.sampling,
+            price=spec.price,
+            budget=budget,
         )
         for role, spec in built.models.items()
     }

@@ -1,4 +1,4 @@
-"""Print what an installed package requires without any extra: python scripts/requirements.py PACKAGE [LEAVE_OUT ...]."""
+"""Print what an installed package requires without extras: python scripts/requirements.py PACKAGE [LEAVE_OUT ...]."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loopback import Loopback
 
 import llmsynth.model
 from llmsynth.journal import Journal
+from tests.loopback import Loopback
 
 
 class BeyondLoopbackError(RuntimeError):

@@ -180,13 +180,18 @@ def reply(prompt: str, salt: str) -> str:
     return _examples(rng)
 
 
-_VERBS = "Describe Compare Summarise List Explain Outline Rewrite Translate Invent Justify Criticise Estimate".split()
-_THINGS = (
-    "bridge harvest violin glacier lantern market orchard tunnel comet kettle compass quarry meadow ferry loom "
-    "anvil canal beacon cellar drum furnace garden hinge island jacket kiln ladder mirror needle oven"
-).split()
-_ENDS = "in plain words,for a child,as a short poem,in three points,from memory,with an example,as a letter".split(",")
-_UGLY = ["Short one", "Draw a picture of the sea and the sky", "?! what is this thing here", "Write a program that adds"]
+_VERBS = ("Describe", "Compare", "Summarise", "List", "Explain", "Outline", "Rewrite", "Invent", "Justify", "Criticise")
+_THINGS = tuple(
+    "bridge harvest violin glacier lantern market orchard tunnel comet kettle compass quarry meadow ferry loom"  # noqa: SIM905
+    " anvil canal beacon cellar drum furnace garden hinge island jacket kiln ladder mirror needle oven".split()
+)
+_ENDS = ("in plain words", "for a child", "as a short poem", "in three points", "from memory", "as a letter")
+_UGLY = [
+    "Short one",
+    "Draw a picture of the sea and the sky",
+    "?! what is this thing here",
+    "Write a program that adds",
+]
 
 
 def _instruction(rng: random.Random) -> str:

@@ -96,7 +96,8 @@ def raw(body: Any) -> Fault:
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "12", "completion_tokens": 1.5}, {"prompt_tokens": []}]
+    "usage",
+    [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "12", "completion_tokens": 1.5}, {"prompt_tokens": []}],
 )
 async def test_usage_that_is_missing_or_odd_is_unknown(loopback: Loopback, usage: Any) -> None:
     reply = {"choices": [{"message": {"content": "fine"}}], "usage": usage}
@@ -137,7 +138,14 @@ async def test_half_a_json_document_is_a_bad_reply(loopback: Loopback) -> None:
 
 @pytest.mark.parametrize(
     ("status", "retryable", "limited"),
-    [(400, False, False), (408, True, False), (422, False, False), (429, True, True), (500, True, False), (503, True, False)],
+    [
+        (400, False, False),
+        (408, True, False),
+        (422, False, False),
+        (429, True, True),
+        (500, True, False),
+        (503, True, False),
+    ],
 )
 async def test_statuses_are_classified(loopback: Loopback, status: int, retryable: bool, limited: bool) -> None:
     error = await failure(loopback, Fault("status", status))

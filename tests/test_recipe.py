@@ -58,13 +58,17 @@ def test_nested_options_change_the_defaults_rather_than_replace_them() -> None:
     generator = Recipe.parse(GOOD).build().generator
     assert isinstance(generator, SelfInstruct)
     default = SelfInstruct().bootstrap
-    assert generator.bootstrap == Sampling(1.0, default.top_p, default.max_tokens, default.presence_penalty, stop=("END",))
+    assert generator.bootstrap == Sampling(
+        1.0, default.top_p, default.max_tokens, default.presence_penalty, stop=("END",)
+    )
     assert generator.filter == SelfInstruct().filter
 
 
 def test_nested_defaults_that_are_made_afresh_are_changed_too() -> None:
-    text = GOOD.replace("use: self-instruct\n  new: 4\n  bootstrap: {temperature: 1.0, stop: [END]}",
-                        "use: tests.plugins:Echoes\n  sampling: {top_p: 0.1}\n  more: {top_p: 0.2}")
+    text = GOOD.replace(
+        "use: self-instruct\n  new: 4\n  bootstrap: {temperature: 1.0, stop: [END]}",
+        "use: tests.plugins:Echoes\n  sampling: {top_p: 0.1}\n  more: {top_p: 0.2}",
+    )
     generator = Recipe.parse(text).build().generator
     assert isinstance(generator, plugins.Echoes)
     assert generator.sampling == Sampling(0.5, 0.1)
@@ -128,9 +132,11 @@ def test_a_recipe_without_a_model_is_refused() -> None:
     assert "no model" in refusal("generator: {use: self-instruct}\nmodels: {}\n").message
 
 
-def test_values_that_do_not_go_together_are_refused() -> None:
-    assert "threshold" in refusal(GOOD.replace("new: 4", "threshold: 1.5")).message
-    assert "concurrency" in refusal(GOOD.replace("concurrency: 3", "concurrency: 0")).message
+def test_values_that_do_not_go_together_are_refused_with_their_line() -> None:
+    assert "mine.yaml, line 3: generator: threshold is 1.5" in refusal(GOOD.replace("new: 4", "threshold: 1.5")).message
+    assert (
+        "mine.yaml, line 8: models.default: conc" in refusal(GOOD.replace("concurrency: 3", "concurrency: 0")).message
+    )
 
 
 def test_a_key_given_twice_is_refused_with_its_line() -> None:
@@ -250,3 +256,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         with pytest.raises(RecipeError, match=what) as caught:
             Recipe.load(tmp_path / name)
         assert str(tmp_path) in caught.value.message
+
+
+def test_on_and_no_are_words_and_true_is_the_truth() -> None:
+    text = GOOD.replace("  new: 4", "  classification_only: true") + "language: [no, en]\n"
+    recipe = Recipe.parse(text)
+    assert recipe.language == ["no", "en"]
+    assert recipe.generator["classification_only"] is True
+    assert recipe.steps[0]["on"] == ["instruction"]

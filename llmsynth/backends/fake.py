@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmsynth.errors import RecipeError
+from llmsynth.prices import FREE, Price
 from llmsynth.request import Completion, Request
 
 
@@ -32,6 +33,10 @@ class FakeBackend:
     @property
     def name(self) -> str:
         return "fake"
+
+    @property
+    def price(self) -> Price:
+        return FREE
 
     async def complete(self, request: Request) -> Completion:
         assert callable(self.function)

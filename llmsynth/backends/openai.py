@@ -19,6 +19,7 @@ import orjson
 import yarl
 
 from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
+from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
 from llmsynth.text import shorten
 
@@ -67,6 +68,10 @@ class OpenAIBackend:
     @property
     def name(self) -> str:
         return self.model
+
+    @property
+    def price(self) -> Price | None:
+        return published_price(self.base_url, self.model)
 
     async def complete(self, request: Request) -> Completion:
         body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}

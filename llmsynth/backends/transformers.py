@@ -9,6 +9,7 @@ from typing import Any
 
 from llmsynth.backends._local import LocalModel
 from llmsynth.errors import MissingExtraError
+from llmsynth.prices import FREE, Price
 from llmsynth.request import Completion, Request
 
 
@@ -45,6 +46,10 @@ class TransformersBackend:
     @property
     def name(self) -> str:
         return self._found.name
+
+    @property
+    def price(self) -> Price:
+        return FREE
 
     async def complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()

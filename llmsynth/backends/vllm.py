@@ -11,6 +11,7 @@ import orjson
 
 from llmsynth.backends._local import LocalModel
 from llmsynth.errors import BackendError, MissingExtraError, RecipeError
+from llmsynth.prices import FREE, Price
 from llmsynth.request import Completion, Request
 
 # the engine arguments that say what answers; the others say how fast, and on what
@@ -35,7 +36,8 @@ class VLLMBackend:
 
     A sampling parameter that a request leaves open is taken from the model's generation_config.json, as `vllm serve`
     does; `max_tokens` is then what the context window leaves. A request's seed makes its sampling repeatable, and
-    its schema, where it has one, constrains the decoding.
+    its schema, where it has one, constrains the decoding; a small model that then goes on writing blanks wants
+    engine: {"structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True}}.
 
     The engine starts with the first request, in the event loop's own thread, because it may fork. What vLLM logs
     goes to standard error, from warnings up, unless VLLM_LOGGING_STREAM and VLLM_LOGGING_LEVEL are set.
@@ -62,6 +64,10 @@ class VLLMBackend:
     @property
     def name(self) -> str:
         return self._found.name
+
+    @property
+    def price(self) -> Price:
+        return FREE
 
     async def complete(self, request: Request) -> Completion:
         if self._engine is None:

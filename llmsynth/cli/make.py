@@ -30,8 +30,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line.")]
 
 
 def run(
-    recipe: RecipeArgument, out: Out = None, set_: Overrides = [], update: Update = False, quiet: Quiet = False
-) -> None:  # noqa: B006
+    recipe: RecipeArgument,
+    out: Out = None,
+    set_: Overrides = [],  # noqa: B006
+    update: Update = False,
+    quiet: Quiet = False,
+) -> None:
     """Make the dataset that a recipe describes.
 
     Interrupted or killed, the same command goes on where it stopped and asks for nothing twice.
@@ -139,6 +143,24 @@ def validate(
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
     console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")
+
+
+def estimate(
+    recipe: RecipeArgument,
+    past: Annotated[
+        Path | None,
+        typer.Option("--past", metavar="RUN", help="A finished run, such as a preview's, to take the survival from."),
+    ] = None,
+    set_: Overrides = [],
+) -> None:
+    """Say what a run will ask for and cost, by stage, without asking anything.
+
+    How many rows survive is assumed, unless --past names a run it can be measured on.
+    """
+    from llmsynth.estimate import estimate_table
+    from llmsynth.recipe import Recipe
+
+    print(estimate_table(Recipe.load(recipe, set_), past))
 
 
 def _make(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -21,11 +21,26 @@ class About:
     papers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class StageEstimate:
+    """What one stage will ask for. Tokens are of all its requests together.
+
+    at_most: completion tokens if every answer ran into its limit; None where it has none.
+    """
+
+    stage: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    at_most: int | None
+
+
 class Generator(Protocol):
     """A method. A frozen dataclass whose fields are its options.
 
     validate: read prompts, seeds and whatever else is needed, so that a mistake surfaces before a
         token is paid for; raises `LlmsynthError`.
+    estimate: what a run will ask for, from the seeds and from the report of an earlier run if there is one.
     generate: a plain loop that asks models and yields records, kept and dropped alike, until the run
         wants no more. All randomness comes from `run.rng`, so the same answers give the same records.
     """
@@ -33,5 +48,7 @@ class Generator(Protocol):
     about: ClassVar[About]
 
     def validate(self, run: Run) -> None: ...
+
+    def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]: ...
 
     def generate(self, run: Run) -> AsyncIterator[Record]: ...

@@ -35,14 +35,22 @@ _OPENER = "[\"'“„‘`]"
 _VALUE_STARTS = rf"(?:{_OPENER}|[\[{{]|-?[0-9]|(?:true|false|null|None|True|False)\b)"
 _END = r"\Z|(?://|\#)[^\"\n]*+(?:\n|\Z)|/\*|```|~~~"
 # What follows a quote that really closes a string; any other quote is part of the text.
-_AFTER_KEY = re.compile(rf"{_BLANKS}:")
-_AFTER_ITEM = re.compile(rf"{_BLANKS}(?:\]|,{_BLANKS}(?:{_VALUE_STARTS}|\]|{_END})|{_END})")
+_AFTER_KEY = re.compile(rf"{_BLANKS}[:：]")
+_AFTER_ITEM = re.compile(rf"{_BLANKS}(?:\]|[,，]{_BLANKS}(?:{_VALUE_STARTS}|\]|{_END})|{_END})")
 _AFTER_MEMBER = re.compile(
-    rf"{_BLANKS}(?:\}}|,{_BLANKS}(?:{_OPENER}|(?:[A-Za-z_$][\w$-]*+|[0-9]++){_BLANKS}:|\}}|{_END})|{_END})"
+    rf"{_BLANKS}(?:\}}|[,，]{_BLANKS}(?:{_OPENER}|(?:[A-Za-z_$][\w$-]*+|[0-9]++){_BLANKS}[:：]|\}}|{_END})|{_END})"
     rf"|[ \t\r]*+\n{_BLANKS}{_OPENER}"
 )
 
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+# Two strings that an operator joins, which no quote inside of a text looks like.
+_JOINED = re.compile(rf"{_BLANKS}\+{_BLANKS}{_OPENER}")
+
+# Next to escapes that are none, these are LaTeX as well: \beta and \frac, \theta, \nu, \rho.
+_LATEX = (
+    r"[bf](?=[A-Za-z])|t(?=(?:imes|ext|heta|au)(?![a-z]))|n(?=(?:u|eq|abla)(?![a-z]))|r(?=(?:ho|ight|angle)(?![a-z]))"
+)
+_ESCAPE = re.compile(rf"\\(?:(?P<latex>{_LATEX})|(?P<code>u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}}|.))", re.DOTALL)
+_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -120,9 +128,24 @@ class _Reader:
             while self.open:
                 self._step()
         except _ReadingError as stop:
-            state = State.BROKEN if stop.state is State.CUT and not root else stop.state
-            return Reading(root if state is State.CUT else None, self.at, state, True, self.begun)
+            if stop.state is State.CUT and self._keep_what_was_read():
+                return Reading(root, self.at, State.CUT, True, True)
+            state = State.BROKEN if stop.state is State.CUT else stop.state
+            return Reading(None, self.at, state, True, self.begun)
         return Reading(root, self.at, State.COMPLETE, self.repaired, True)
+
+    def _keep_what_was_read(self) -> bool:
+        """Drop the arrays and objects that were cut before anything stood in them; False if that leaves nothing."""
+        while not self.open[-1]:
+            empty = self.open.pop()
+            if not self.open:
+                return False
+            outer = self.open[-1]
+            if isinstance(outer, dict):
+                del outer[next(key for key, value in outer.items() if value is empty)]
+            else:
+                outer.pop()
+        return True
 
     def _step(self) -> None:
         """Over one bracket, comma, item or member."""
@@ -134,7 +157,8 @@ class _Reader:
             self.at += 1
             self.open.pop()
             self.place = "value"
-        elif self.place == "value" and char == ",":
+        elif self.place == "value" and char in ",，":
+            self.repaired |= char != ","
             self.at += 1
             self.place = "comma"
         else:
@@ -159,8 +183,10 @@ class _Reader:
             self.repaired = True
         else:
             raise _ReadingError(State.BROKEN)
-        if self._next() != ":":
+        colon = self._next()
+        if colon not in ":：":
             raise _ReadingError(State.BROKEN)
+        self.repaired |= colon != ":"
         self.at += 1
         self.begun = True
         self._next()
@@ -221,14 +247,14 @@ class _Reader:
         while True:
             at = _end(_BODIES[opener], text, at)
             if at >= len(text) or text[at] == "\\":
-                return self._cut_string(start, stray, follows)
+                return self._cut_string(start, at, stray, follows)
             if follows.match(text, at + 1):
                 break
             apostrophe = text[at] in "'’" and text[at - 1].isalnum() and text[at + 1 : at + 2].isalnum()
             if not apostrophe:
                 stray += 1
                 # a colon behind it: the text ran on into the next key
-                if stray > _STRAY_QUOTES or _AFTER_KEY.match(text, at + 1):
+                if stray > _STRAY_QUOTES or _AFTER_KEY.match(text, at + 1) or _JOINED.match(text, at + 1):
                     self.at = at
                     raise _ReadingError(State.BROKEN)
             at += 1
@@ -238,17 +264,19 @@ class _Reader:
         self.repaired |= opener != '"' or stray > 0
         return self._decoded(text[start:at])
 
-    def _cut_string(self, start: int, stray: int, follows: re.Pattern[str]) -> str:
-        if stray:
-            raise _ReadingError(State.BROKEN)
-        raw = self.text[start:].rstrip()
+    def _cut_string(self, start: int, end: int, stray: int, follows: re.Pattern[str]) -> str:
+        raw = self.text[start:end].rstrip()
         if raw.endswith(("```", "~~~")):
             raw = raw.rstrip("`~").rstrip()
         self.at = len(self.text)
         self.ended = True
-        if follows is _AFTER_KEY:
+        if stray:
+            raise _ReadingError(State.BROKEN)
+        if escape := _CUT_ESCAPE.search(raw, max(0, len(raw) - 5)):
+            raw = raw[: escape.start()]
+        if follows is _AFTER_KEY or not raw:
             raise _ReadingError(State.CUT)
-        return self._decoded(raw.removesuffix("\\"))
+        return self._decoded(raw)
 
     def _decoded(self, raw: str) -> str:
         if _CONTROL.search(raw):
@@ -299,7 +327,9 @@ def without_half_pairs(text: str) -> str:
 
 def _unescaped(found: re.Match[str]) -> str:
     """What an escape stands for; one that JSON does not know keeps its backslash, as in a pattern `\\d`."""
-    code = found.group(1)
+    if found.group("latex"):
+        return found.group()
+    code = found.group("code")
     if len(code) > 1:
         return chr(int(code[1:], 16))
     if code in "'`\n":

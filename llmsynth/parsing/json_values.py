@@ -28,14 +28,19 @@ _TEXT_LABELS = frozenset(
 )
 
 _MAYBE_VALUE = re.compile(r"\{[\s/#]*+[\"'“„‘}\w$\\{]|\[[\s/#]*+[\"'“„‘`\[{\]\d+.tfnTFN-]")
-_CODE_BEFORE = re.compile(r"(?:[\w\[(){}\\$%@=]|=>[ \t]*|\breturn[ \t]*|\byield[ \t]*|[=(\[){][ \t]*)\Z")
-_LINE_START = re.compile(r"(?:\A|\n)[ \t\r>*_`\"“]*\Z")
+_CODE_BEFORE = re.compile(r"(?:[\w\[(){}\\$%@=]|=>[ \t]*|\breturn[ \t]*|\b(?:yield|in|IN)[ \t]*|[=(\[){][ \t]*)\Z")
+_LINE_START = re.compile(r"(?:\A|\n)[ \t\r>*_`\"“]*(?:json)?\Z")
 _ITEM_START = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+•]|\(?\d{1,6}[.):])[ \t]*[*_`]*\Z")
 _COLON_BEFORE = re.compile(r":[ \t*_`\"“]*\Z")
 _LINE_END = re.compile(r"[ \t*_`\"”]*+[.!]?[ \t\r*_]*+(?:\n|\Z|<\|)")
 _CODE_AFTER = re.compile(r"[(\[]|\.\w")
 _INLINE_AFTER = re.compile(r"[ \t]*[)\]};(\[]|\.\w")
+_TEXTS = re.compile(r"\[\s*+[\"'“„‘{]")
 _QUOTED_KEY = re.compile(r"\{+\s*+[\"'“„‘]")
+
+# JSON as it stands within a JSON string, without the quotes of that string
+_ESCAPED = re.compile(r"[\[{]\s*+\\\"")
+_NOT_ESCAPED = re.compile(r"[\[{,]\s*+\"")
 
 _THINKING = re.compile(r"\s*+<(?:think|thinking|reasoning)>", re.IGNORECASE)
 _END_OF_THINKING = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
@@ -131,7 +136,7 @@ def _validator(schema_text: str) -> Any:
 
 
 def _answer(text: str) -> str:
-    """The reply without thinking, and without the quotes of a reply that is JSON within a JSON string."""
+    """The reply without thinking, and decoded where it is JSON within a JSON string."""
     if thinking := _THINKING.match(text):
         end = _END_OF_THINKING.search(text, thinking.end())
         text = text[end.end() :] if end else ""
@@ -141,7 +146,10 @@ def _answer(text: str) -> str:
     whole = text.strip("\ufeff \t\r\n")
     if whole.startswith('"') and whole.endswith('"'):
         with contextlib.suppress(ValueError):
-            text = str(json.loads(whole))
+            return str(json.loads(whole))
+    if _ESCAPED.search(text) and not _NOT_ESCAPED.search(text):
+        with contextlib.suppress(ValueError):
+            return str(json.loads(f'"{whole}"', strict=False))
     return text
 
 
@@ -203,10 +211,10 @@ class _Search:
                 break
             values.append(self._as_found(reading, self.block))
             at = self._skip(reading.end)
-        closing = _FENCE.match(self.text, at)
+        closing = _MARK.match(self.text, at) if _FENCE.match(self.text, at) else None
         if values and (closing or at == len(self.text)):
             self.found += values
-            return closing.end() if closing else at
+            return closing.end() if closing and not closing.group("label") else at
         self.blocks.append((label or "").strip().lower())
         return mark.end()
 
@@ -216,7 +224,7 @@ class _Search:
         text = self.text
         before = text[max(0, start - 100) : start]
         in_row = self.follows >= 0 and self._skip(self.follows) == start
-        if not _MAYBE_VALUE.match(text, start) or not (in_row or self._may_start(before, text[start])):
+        if not _MAYBE_VALUE.match(text, start) or not (in_row or self._may_start(before, start)):
             return self._beyond(start, start + 1)
         reading = self._read(start)
         if reading.state is State.TOO_DEEP:
@@ -238,11 +246,12 @@ class _Search:
             self.follows = reading.end
         return reading.end
 
-    def _may_start(self, before: str, bracket: str) -> bool:
+    def _may_start(self, before: str, start: int) -> bool:
         """Whether the text before a bracket lets it start a value: not what code or a list has there."""
         if _LINE_START.search(before) or _COLON_BEFORE.search(before):
             return True
-        return bracket == "{" and bool(_ITEM_START.search(before) or not _CODE_BEFORE.search(before))
+        numbers = self.text[start] == "[" and not _TEXTS.match(self.text, start)
+        return not numbers and bool(_ITEM_START.search(before) or not _CODE_BEFORE.search(before))
 
     def _may_stand(self, before: str, start: int, reading: Reading) -> bool:
         """Whether what was read stands as a value of its own, and is not a piece of prose or code."""

@@ -7,6 +7,7 @@ python scripts/pocket/train.py --export    write the newest checkpoint as a mode
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import time
 from collections import deque
@@ -25,7 +26,7 @@ from model import Llama, Shape
 from numpy.typing import NDArray
 from rows import Rows, learnt, pack
 from safetensors.torch import save_file
-from tokenizer import CONTEXT, train_tokenizer
+from tokenizer import ASSISTANT, CONTEXT, END, PAD, SYSTEM, USER, train_tokenizer
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, PreTrainedTokenizerFast
@@ -214,6 +215,8 @@ def export(work: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(work / "tokenizer")
     tokenizer.save_pretrained(folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps(tokenizer_settings(tokenizer), indent=2) + "\n", "utf-8")
     ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     sizes = {name: size for name, size in asdict(shape).items() if name != "rope_theta"}
     config = LlamaConfig(
@@ -231,6 +234,21 @@ def export(work: Path, folder: Path) -> None:
     weights: dict[str, Tensor] = {name: weight.half() for name, weight in model.state_for_transformers().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     log.info("exported step %d, %d parameters, to %s", saved["step"], sum(map(Tensor.numel, weights.values())), folder)
+
+
+def tokenizer_settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """What transformers 4 and 5 both understand; what version 5 writes by itself, version 4 cannot read."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": None,
+        "eos_token": END,
+        "pad_token": PAD,
+        "additional_special_tokens": [SYSTEM, USER, ASSISTANT],
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": CONTEXT,
+        "padding_side": "left",
+        "chat_template": tokenizer.chat_template,
+    }
 
 
 def main() -> None:

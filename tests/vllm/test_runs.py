@@ -36,7 +36,7 @@ def server(teacher: str, engine: dict[str, Any], tmp_path_factory: pytest.TempPa
     command += ["--host", "127.0.0.1", "--port", str(port)]
     for name, value in engine.items():
         command.append("--" + name.replace("_", "-"))
-        command += [] if value is True else [str(value)]
+        command += [] if value is True else [json.dumps(value) if isinstance(value, dict) else str(value)]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError
-from llmsynth.generators.protocol import About
+from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import ALPACA_BLACKLIST, InstructionFilter, judge_instances
+from llmsynth.generators.self_instruct.forecast import Survival, stage_estimate
 from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
 from llmsynth.parsing import Instance, parse_alpaca
@@ -60,6 +61,22 @@ class Alpaca:
         """Read everything a run needs, so that a mistake in it costs nothing."""
         _Work(self, run)
 
+    def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
+        """Requests and tokens of its one stage, for the run's target."""
+        work = _Work(self, run)
+        seeds = list(work.seeds.values())
+        new = self.upto - self.shown
+        requests, _ = Survival.of(past, new).requests(run.missing, self.max_requests)
+        replies = [
+            f"{s.instruction}\n4. Input:\n{s.instances[0][0]}\n4. Output:\n{s.instances[0][1]}" * new for s in seeds
+        ]
+
+        def shown(i: int) -> Any:
+            tasks = work.pool.shown(run.rng("estimate", i), self.shown, made=0)
+            return work.messages([work.seeds[task.id] for task in tasks])
+
+        return [stage_estimate("instructions", requests, shown, replies, self.sampling, past)]
+
     async def generate(self, run: Run) -> AsyncIterator[Record]:
         """Records with the fields instruction, input and output."""
         work = _Work(self, run)
@@ -98,7 +115,7 @@ class _Work:
             stall_acceptance=options.stall_acceptance,
         )
         self.prompt = self.run.prompts.load("self_instruct/alpaca", {"tasks", "first", "last"})
-        self._messages([next(iter(self.seeds.values()))])
+        self.messages([next(iter(self.seeds.values()))])
 
     async def records(self) -> AsyncIterator[Record]:
         """Records in order, until no further request is worth its price."""
@@ -122,10 +139,10 @@ class _Work:
             self.pool.asked += 1
             shown = self.pool.shown(self.run.rng("instructions", index), options.shown, made=0)
             asked.append((index, shown))
-            messages = self._messages([self.seeds[task.id] for task in shown])
+            messages = self.messages([self.seeds[task.id] for task in shown])
             yield Request("instructions", messages, options.sampling.override({"stop": stop}), self.prompt.id)
 
-    def _messages(self, seeds: Sequence[Seed]) -> Any:
+    def messages(self, seeds: Sequence[Seed]) -> Any:
         tasks = [
             {"instruction": one_line(seed.instruction), "input": seed.instances[0][0], "output": seed.instances[0][1]}
             for seed in seeds

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError
-from llmsynth.generators.protocol import About
+from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_instances
+from llmsynth.generators.self_instruct.forecast import Survival, stage_estimate
 from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
 from llmsynth.model import ordered
@@ -95,6 +96,10 @@ class SelfInstruct:
         """Read everything a run needs, so that a mistake in it costs nothing."""
         _Work(self, run)
 
+    def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
+        """Requests and tokens by stage, for the run's target."""
+        return _Work(self, run).estimate(past)
+
     async def generate(self, run: Run) -> AsyncIterator[Record]:
         """Records with the fields instruction, input and output; rejected instructions have the first alone."""
         work = _Work(self, run)
@@ -176,6 +181,29 @@ class _Work:
         self._instructions_messages(["A task"])
         for prompt in (self.ask_kind, self.ask_input_first, self.ask_output_first):
             self._task_messages(prompt, "A task")
+
+    def estimate(self, past: Mapping[str, Any] | None) -> list[StageEstimate]:
+        """Rendered on seeds, as generated tasks will be much like them."""
+        options, run, seeds = self.options, self.run, self.pool.seeds
+        survival = Survival.of(past, options.new)
+        requests, accepted = survival.requests(run.missing, options.max_requests)
+
+        def shown(i: int) -> Any:
+            tasks = self.pool.shown(run.rng("estimate", i), options.shown, options.made)
+            return self._instructions_messages([task.instruction for task in tasks])
+
+        def about(prompt: Prompt) -> Any:
+            return lambda i: self._task_messages(prompt, seeds[i % len(seeds)].instruction)
+
+        lists = ["\n10. ".join([seed.instruction] * options.new) for seed in seeds]
+        instances = [f"Example 1\nInput: {given}\nOutput: {out}" for s in seeds for given, out in s.instances]
+        stages = [stage_estimate("instructions", requests, shown, lists, options.bootstrap, past)]
+        if not options.classification_only:
+            kind = about(self.ask_kind)
+            stages.append(stage_estimate("classification", accepted, kind, ["Yes."], options.identify, past))
+        prompt = about(self.ask_input_first)
+        stages.append(stage_estimate("instances", accepted, prompt, instances, options.instantiate, past))
+        return stages
 
     # stage 1: instructions
 
