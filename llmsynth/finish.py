@@ -11,7 +11,7 @@ import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
 from llmsynth.dataset import read_records, write_dataset
-from llmsynth.recipe import Built, Recipe
+from llmsynth.recipe import Built, Recipe, without_how
 from llmsynth.record import Record
 from llmsynth.run import Run
 
@@ -40,7 +40,7 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted(tally.failed.items())),
         recipe_name=recipe.name,
-        recipe=yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=100),
+        recipe=yaml.safe_dump(without_how(resolved), sort_keys=False, allow_unicode=True, width=100),
         license=recipe.license or "",
         languages=tuple(recipe.language),
         citations=tuple(PAPERS[key] for key in about.papers),

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,9 +16,10 @@ import orjson
 from llmsynth.budget import Budget
 from llmsynth.errors import LlmsynthError, UnavailableError
 from llmsynth.journal import Journal
+from llmsynth.limits import Lane, Limiter, Rates
 from llmsynth.prices import FREE, Price
 from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
-from llmsynth.text import fingerprint, has_lone_surrogate
+from llmsynth.text import fingerprint, has_lone_surrogate, rough_tokens
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ Result = TypeVar("Result")
 
 _FIRST_WAIT = 0.5  # seconds before the second attempt; doubles, up to _LONGEST_WAIT
 _LONGEST_WAIT = 30.0
+_UNKNOWN_TOKENS = 256  # of a completion without a limit, before any has been seen
 
 
 @dataclass(slots=True)
@@ -60,7 +62,9 @@ class Model:
     """Asks a backend, in order, through the journal, within limits, with bounded attempts.
 
     concurrency: requests in flight at most. Changes speed, never the result.
-    attempts: tries per request before it counts as failed.
+    adaptive: whether fewer are sent where more would not pay; not for a backend that says `schedules_itself`.
+    rates: what each endpoint allows.
+    attempts: tries per request before it counts as failed; being told to wait is none.
     sampling: parameters that replace those of every request.
     price: what its tokens cost, where the backend's own answer is not to be used.
     budget: what the run may spend; shared by the models of a run.
@@ -72,6 +76,8 @@ class Model:
         journal: Journal,
         *,
         concurrency: int = 64,
+        adaptive: bool = False,
+        rates: Rates | None = None,
         attempts: int = 5,
         sampling: dict[str, Any] | None = None,
         price: Price | None = None,
@@ -82,16 +88,21 @@ class Model:
         self._budget = budget or Budget()
         self.sampling = sampling or {}
         self.usage: dict[str, Usage] = {}
-        self.in_flight = 0
         self._journal = journal
-        self._slots = asyncio.Semaphore(concurrency)
+        self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
+        adaptive = adaptive and not getattr(backend, "schedules_itself", False)
+        self._limiter = Limiter(len(self._endpoints), concurrency, adaptive=adaptive, rates=rates or Rates())
         self._attempts = attempts
         self._occurrences: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._sent: set[asyncio.Task[Any] | None] = set()  # those of them whose request is with the backend now
         self._closing = False
-        self._open_at = 0.0  # loop time before which the endpoint asked not to be called
         self._fatal: LlmsynthError | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are with the backend now."""
+        return self._limiter.in_flight
 
     async def ask(self, request: Request) -> Completion:
         """The completion of one request; its `failure` is set where there is none.
@@ -179,19 +190,11 @@ class Model:
         return fingerprint(content, str(occurrence))
 
     async def _complete(self, request: Request, key: str, usage: Usage) -> Completion:
-        async with self._slots:
-            if self._fatal:
-                raise self._fatal.with_traceback(None)
-            self.in_flight += 1
-            try:
-                self._budget.check()
-                self._budget.send()
-                completion = await self._attempt(request)
-            except LlmsynthError as error:
-                self._fatal = error  # what waits behind this one need not find out for itself
-                raise
-            finally:
-                self.in_flight -= 1
+        try:
+            completion = await self._attempt(request)
+        except LlmsynthError as error:
+            self._fatal = error  # what waits behind this one need not find out for itself
+            raise
         if has_lone_surrogate(completion.text):
             text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             completion = dataclasses.replace(completion, text=text)
@@ -205,40 +208,91 @@ class Model:
         self._budget.spend(completion, self.price)
 
     async def _attempt(self, request: Request) -> Completion:
-        attempt = limited = 0
-        task = asyncio.current_task()
+        tries = _Tries()
+        tokens = self._tokens(request) if self._limiter.counts_tokens else 0.0
         while True:
-            await self._wait_for_opening()
-            if self._fatal:
-                raise self._fatal.with_traceback(None)
-            self._sent.add(task)
+            lane = await self._limiter.enter(tokens, first=tries.begun)
             try:
-                return await self.backend.complete(request)
-            except RequestFailedError as error:
-                self._sent.discard(task)
-                if self._closing:
-                    raise asyncio.CancelledError from error  # nobody waits for another try
-                if error.limited:
-                    limited += 1
-                    wait = error.retry_after if error.retry_after is not None else _backoff(limited)
-                    self._open_at = max(self._open_at, asyncio.get_running_loop().time() + wait)
-                    continue
-                attempt += 1
-                if not error.retryable or attempt >= self._attempts:
-                    if error.kind == "connection":  # nobody there: every other row would fail the same way
-                        raise UnavailableError(
-                            f"{error.message} ({attempt} attempts)",
-                            "is the server running, and is base_url right? Run the same command again to go on:"
-                            " nothing that was answered is lost",
-                        ) from error
-                    return Completion("", "error", failure=Failure(error.kind, error.message, attempt))
-                wait = error.retry_after if error.retry_after is not None else _backoff(attempt)
-            await asyncio.sleep(wait)
+                if self._fatal:
+                    raise self._fatal.with_traceback(None)
+                if not tries.begun:
+                    tries.begun = True
+                    self._budget.check()
+                    self._budget.send()
+                outcome = await self._try(request, lane, tries)
+            finally:
+                lane.leave()
+            if isinstance(outcome, Completion):
+                return outcome
+            if outcome:
+                await asyncio.sleep(outcome)
 
-    async def _wait_for_opening(self) -> None:
-        loop = asyncio.get_running_loop()
-        while (wait := self._open_at - loop.time()) > 0:
-            await asyncio.sleep(wait)
+    async def _try(self, request: Request, lane: Lane, tries: _Tries) -> Completion | float:
+        """The completion, or the seconds to wait, beside what the lane wants, before trying again."""
+        clock, task = asyncio.get_running_loop().time, asyncio.current_task()
+        endpoint = self._endpoints[lane.number]
+        sent = clock()
+        self._sent.add(task)
+        try:
+            completion = await endpoint.complete(request)
+        except RequestFailedError as error:
+            self._sent.discard(task)
+            if self._closing:
+                raise asyncio.CancelledError from error  # nobody waits for another try
+            return self._failed(error, lane, tries, sent, clock())
+        lane.answered(request.stage, sent, clock())
+        told: Rates | None = getattr(endpoint, "rates_told", None)
+        if told is not None:
+            lane.told(told)
+        return completion
+
+    def _failed(
+        self, error: RequestFailedError, lane: Lane, tries: _Tries, sent: float, now: float
+    ) -> Completion | float:
+        """Tell the lane of it; the failure if that was the last attempt, else the seconds to wait."""
+        if error.limited:
+            tries.limited += 1
+            lane.refused(sent, now, _backoff(tries.limited) if error.retry_after is None else error.retry_after)
+            return 0.0
+        nobody_there = error.kind == "connection"
+        if nobody_there and self._limiter.alive(lane):
+            lane.set_aside(now)
+            return 0.0
+        tries.failed += 1
+        if not error.retryable or tries.failed >= self._attempts:
+            if nobody_there:  # every other row would fail the same way
+                raise UnavailableError(
+                    f"{error.message} ({tries.failed} attempts)",
+                    "is the server running, and is base_url right? Run the same command again to go on:"
+                    " nothing that was answered is lost",
+                ) from error
+            return Completion("", "error", failure=Failure(error.kind, error.message, tries.failed))
+        if nobody_there:
+            for each in self._limiter.lanes:
+                each.set_aside(now, _backoff(tries.failed))
+            return 0.0
+        lane.failed(now)
+        if error.retry_after is not None:
+            lane.pause(now + error.retry_after)
+            return 0.0
+        return _backoff(tries.failed)
+
+    def _tokens(self, request: Request) -> float:
+        """What a limit on tokens counts a request as: the prompt, and the completion at its longest."""
+        most = request.sampling.max_tokens
+        if most is None:
+            usage = self.usage[request.stage]
+            most = round(usage.completion_tokens / usage.requests) if usage.requests else _UNKNOWN_TOKENS
+        return sum(rough_tokens(message["content"]) for message in request.messages) + most
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What one request has been through. `failed` counts attempts, `limited` answers that say to wait."""
+
+    begun: bool = False
+    failed: int = 0
+    limited: int = 0
 
 
 async def ordered(

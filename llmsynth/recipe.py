@@ -18,13 +18,16 @@ from llmsynth.budget import Caps
 from llmsynth.errors import RecipeError
 from llmsynth.generators import GENERATORS
 from llmsynth.generators.protocol import Generator
+from llmsynth.limits import Rates
 from llmsynth.prices import Price
 from llmsynth.request import Backend, Sampling
 from llmsynth.steps import STEPS, Check, Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
-_MODEL_KEYS = {"use", "sampling", "concurrency", "attempts", "price"}
-_HOW = {"concurrency", "attempts", "timeout", "max_batch", "price"}  # of a model: they never change the result
+_RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
+_ASKING = ("concurrency", "adaptive", *_RATES, "attempts")
+_MODEL_KEYS = {"use", "sampling", "price", *_ASKING}
+_HOW = {*_ASKING, "timeout", "max_batch", "price"}  # of a model: they never change the result
 
 
 class Recipe(BaseModel):
@@ -33,7 +36,7 @@ class Recipe(BaseModel):
     target: kept records wanted; None until the generator ends by itself.
     generator, steps: `use` names one, the other keys are its options.
     models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
-        parameters of every request, `concurrency` and `attempts` say how to ask, the other keys are
+        parameters of every request, the keys of `HowToAsk` say how to ask, the other keys are
         the backend's options.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
@@ -120,7 +123,7 @@ class Recipe(BaseModel):
             backend_class = options.find(_use(spec, path), BACKENDS, (*path, "use"))
             sampling = spec.get("sampling") or {}
             options.build(Sampling, sampling, (*path, "sampling"))
-            how = options.build(HowToAsk, {k: spec[k] for k in ("concurrency", "attempts") if k in spec}, path)
+            how = options.build(HowToAsk, {k: spec[k] for k in _ASKING if k in spec}, path)
             rest = {key: value for key, value in spec.items() if key not in _MODEL_KEYS}
             backend = options.build(backend_class, rest, path)
             given = spec.get("price")
@@ -179,14 +182,34 @@ class Recipe(BaseModel):
 
 @dataclass(frozen=True)
 class HowToAsk:
-    """How a model is asked, which changes speed and never the result."""
+    """How a model is asked, which changes speed and never the result.
 
-    concurrency: int = 64
+    concurrency: requests in flight at most; the default is what a large server takes, as the lookahead of
+        the generator bounds it too, and `adaptive` keeps it lower where that is no slower.
+    requests_per_second, requests_per_minute, tokens_per_minute: what the endpoint allows, where its
+        headers do not tell. Spread evenly.
+    attempts: tries per request before it counts as failed; being told to wait is none.
+    """
+
+    concurrency: int = 256
+    adaptive: bool = True
+    requests_per_second: float | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     attempts: int = 5
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.attempts < 1:
-            raise RecipeError("concurrency and attempts must be at least 1", "64 and 5 are usual")
+            raise RecipeError("concurrency and attempts must be at least 1", "256 and 5 are usual")
+        for name in _RATES:
+            rate = getattr(self, name)
+            if rate is not None and not rate > 0:
+                raise RecipeError(f"{name} must be more than 0", "null sets no limit")
+
+    @property
+    def rates(self) -> Rates:
+        """What each endpoint allows."""
+        return Rates(self.requests_per_second, self.requests_per_minute, self.tokens_per_minute)
 
 
 @dataclass(frozen=True)
@@ -211,10 +234,11 @@ class Built:
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The key paths in which two resolved recipes differ, but for those that change speed only."""
-    return sorted(_differences(_without_how(one), _without_how(other), ()))
+    return sorted(_differences(without_how(one), without_how(other), ()))
 
 
-def _without_how(data: Mapping[str, Any]) -> dict[str, Any]:
+def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved recipe without what changes speed only."""
     result = copy.deepcopy(dict(data))
     result.pop("caps", None)
     for model in result.get("models", {}).values():

@@ -30,6 +30,7 @@ from llmsynth.steps import Step
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
 
+_RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
 _BATCH = 32  # records that go through the steps together
 _FLUSH_SECONDS = 20.0
 _DRAIN_SECONDS = 30.0
@@ -89,6 +90,8 @@ def open_run(
             backends.get(role, spec.backend),
             journal,
             concurrency=spec.how.concurrency,
+            adaptive=spec.how.adaptive,
+            rates=spec.how.rates,
             attempts=spec.how.attempts,
             sampling=spec.sampling,
             price=spec.price,
@@ -104,13 +107,14 @@ async def _synthesize(
     recipe: Recipe, directory: Path, backends: Mapping[str, Backend], update: bool, watch: Watcher | None
 ) -> Result:
     started = time.monotonic()
-    finished = claim(recipe, directory, update)
+    finished = inspect(recipe, directory, update)
     if finished is not None:
         return Result(directory, finished)
-    journal = Journal(directory / "journal.jsonl")
+    journal = Journal(directory / _JOURNAL)
     try:
         run, built = open_run(recipe, journal, backends, recipe.target)
         built.generator.validate(run)
+        _claim(recipe, directory)
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
             await _generate(run, built, directory)
@@ -128,45 +132,54 @@ async def _synthesize(
     report = write_results(recipe, run, built, directory)
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
-    write_file(directory / "report.json", orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
     if watch:
         watch(run)
     return Result(directory, report)
 
 
-def claim(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | None:
-    """Make the directory this recipe's. The report, if its run is complete already.
+def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | None:
+    """The report of a directory in which this recipe is complete already; None where it may be run.
 
-    Raises `RunError` for a directory that holds something else.
+    Raises `RunError` for a directory that holds something else. Changes nothing.
     """
-    mine = recipe.resolved()
-    path = directory / "recipe.yaml"
+    path = directory / _RECIPE
     if directory.exists() and not directory.is_dir():
         raise RunError(f"{directory} is a file", "name a directory for the run")
-    if path.is_file():
-        theirs = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        differences = same_result(mine, theirs)
-        if differences and not update:
-            raise RunError(
-                f"{directory} belongs to another recipe: it differs in {', '.join(differences[:5])}",
-                "choose another directory, or --update to go on with the new recipe:"
-                " what was answered before is not asked again",
-            )
-        report = directory / "report.json"
-        if not differences and report.is_file():
-            finished: dict[str, Any] = orjson.loads(report.read_bytes())
-            if finished["complete"]:
-                return finished
-    elif directory.is_dir() and any(directory.iterdir()):
-        raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
+    if not path.is_file():
+        # a run that was killed, or refused, at its very beginning leaves these
+        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - {_JOURNAL, f".{_RECIPE}.partial"}:
+            raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
+        return None
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "report.json").unlink(missing_ok=True)
+        theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError):
+        theirs = None
+    if not isinstance(theirs, dict):
+        raise RunError(f"{path} is no recipe any more", "put it back as it was, or name a new directory")
+    differences = same_result(recipe.resolved(), theirs)
+    if differences and not update:
+        raise RunError(
+            f"{directory} belongs to another recipe: it differs in {', '.join(differences[:5])}",
+            "choose another directory, or --update to go on with the new recipe:"
+            " what was answered before is not asked again",
+        )
+    report = directory / _REPORT
+    if not differences and report.is_file():
+        finished: dict[str, Any] = orjson.loads(report.read_bytes())
+        if finished["complete"]:
+            return finished
+    return None
+
+
+def _claim(recipe: Recipe, directory: Path) -> None:
+    """Make the directory, whose journal is ours alone by now, this recipe's."""
+    try:
+        (directory / _REPORT).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"cannot use {directory}: {error.strerror}", "choose one you can write to") from error
-    text = yaml.safe_dump(mine, sort_keys=False, allow_unicode=True, width=100)
-    write_file(path, text.encode("utf-8"))
-    return None
+    text = yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True, width=100)
+    write_file(directory / _RECIPE, text.encode("utf-8"))
 
 
 @dataclass(slots=True)
@@ -244,16 +257,31 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coroutine)
     outcome: list[T] = []
     trouble: list[BaseException] = []
+    done = threading.Event()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+    async def watched() -> T:
+        running.append((asyncio.get_running_loop(), asyncio.current_task()))
+        return await coroutine
 
     def work() -> None:
         try:
-            outcome.append(asyncio.run(coroutine))
+            outcome.append(asyncio.run(watched()))
         except BaseException as error:
             trouble.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=work, name="llmsynth")
-    thread.start()
-    thread.join()
+    threading.Thread(target=work, name="llmsynth").start()
+    try:
+        done.wait()  # and not join, which takes a thread for dead once a signal has interrupted the wait
+    except BaseException:  # a notebook's stop button: stop as Ctrl-C does elsewhere, keeping what is in flight
+        for loop, task in running:
+            if task is not None:
+                with contextlib.suppress(RuntimeError):  # it has just come to its end
+                    loop.call_soon_threadsafe(task.cancel)
+        done.wait()
+        raise
     if trouble:
         raise trouble[0]
     return outcome[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import llmsynth as llmsynth_package
 from llmsynth.cli import main
 
 RECIPE = """\
@@ -52,6 +53,20 @@ def test_run_makes_a_dataset_and_prints_only_its_folder_on_stdout(llmsynth) -> N
     report = json.loads(Path("out/report.json").read_text())
     rows = report["rows"]
     assert rows["in"] == rows["kept"] + sum(rows["dropped"].values()) + sum(rows["failed"].values())
+
+
+def test_validate_lists_the_seeds_that_a_benchmark_holds(llmsynth) -> None:
+    shipped = (Path(llmsynth_package.__file__).parent / "data/seeds.jsonl").read_text(encoding="utf-8")
+    seeds = [json.loads(line) for line in shipped.splitlines()]
+    held = next(seed for seed in seeds if len(seed["instruction"].split()) > 15)
+    question = {"question": held["instruction"].upper() + " And why?", "answer": "x"}
+    Path("bench.jsonl").write_text(json.dumps(question))
+    outcome = llmsynth("validate", "recipe.yaml", "--against", "bench.jsonl")
+    assert outcome.code == 0
+    assert [line.split("\t")[0] for line in outcome.out.splitlines()] == [held["id"]]
+    assert "1 seeds overlap" in outcome.err
+    Path("clean.jsonl").write_text('{"question": "How deep is the lake behind the mill?"}')
+    assert llmsynth("validate", "recipe.yaml", "--against", "clean.jsonl").out == ""
 
 
 def test_run_again_says_the_same_and_asks_for_nothing(llmsynth) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from llmsynth.errors import AuthenticationError, ModelNotFoundError, UnavailableError
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model, ordered
+from llmsynth.prices import Price
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 
 
@@ -30,6 +31,7 @@ class Scripted:
     most_busy: int = 0
     identity: str = "scripted"
     name: str = "scripted"
+    price: Price | None = None
 
     async def complete(self, request: Request) -> Completion:
         self.calls.append(request)

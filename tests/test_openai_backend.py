@@ -319,3 +319,14 @@ async def test_many_requests_at_once_are_all_answered(journal: Journal, loopback
         completions = await asyncio.gather(*map(model.ask, requests))
     assert [c.request.messages for c in completions if c.request] == [r.messages for r in requests]
     assert 4 < loopback.most_in_flight <= 16
+
+
+async def test_a_proxy_that_the_environment_names_is_used(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "inside.example")
+    monkeypatch.setenv("http_proxy", loopback.url.removesuffix("/v1"))
+    loopback.echo = lambda body: "through the proxy"
+    opened = OpenAIBackend("teacher", "http://outside.example/v1")
+    assert (await opened.complete(REQUEST)).text == "through the proxy"
+    await opened.aclose()
+    assert loopback.headers[0]["Host"] == "outside.example"
+    assert OpenAIBackend("teacher", "http://inside.example/v1")._proxy is None

@@ -105,9 +105,7 @@ def test_a_template_cannot_reach_beyond_its_variables(tmp_path: Path, expression
         prompt.render(instruction="x", demonstrations=[])
 
 
-@pytest.mark.parametrize(
-    "expression", ["1 / 0", "instruction + 1", "demonstrations.x.y", "demonstrations | sum"]
-)
+@pytest.mark.parametrize("expression", ["1 / 0", "instruction + 1", "demonstrations.x.y", "demonstrations | sum"])
 def test_an_expression_that_fails_names_its_file(tmp_path: Path, expression: str) -> None:
     prompt = load(tmp_path, "{{ " + expression + " }}")
     with pytest.raises(PromptError, match=r"classification\.jinja"):

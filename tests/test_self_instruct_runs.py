@@ -127,6 +127,19 @@ async def test_s13_near_the_target_no_more_is_asked_than_is_needed(seeds: str, j
     assert 5 <= len(script.prompts("instructions")) <= 10
 
 
+def test_s13_a_larger_target_uses_every_answer_of_the_smaller_one(seeds: str, tmp_path: Path) -> None:
+    def run(target: int) -> set[str]:
+        options = {"use": "self-instruct", "seeds": seeds, "lookahead": 3}
+        models = {"default": {"use": "fake", "function": "tests.teacher:reply"}}
+        recipe = Recipe.from_data({"target": target, "generator": options, "models": models})
+        result = synthesize(recipe, tmp_path / "run", update=True)
+        assert result.report["rows"]["kept"] == target
+        return {key for record in result.records() for key in record.meta["journal"]}
+
+    few, many = run(30), run(90)
+    assert few < many
+
+
 async def test_s13_it_stops_at_max_requests(seeds: str, journal: Journal) -> None:
     script = Script()
     outcome = await play(SelfInstruct(seeds=seeds, max_requests=3), script, journal, target=1000)

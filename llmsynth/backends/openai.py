@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -47,6 +48,7 @@ class OpenAIBackend:
     api: Literal["chat", "completions"] = "chat"
     timeout: float = 600.0
     _key: str = field(default="", init=False, repr=False)
+    _proxy: str | None = field(default=None, init=False, repr=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class OpenAIBackend:
             )
         self.base_url = url
         self._key = key
+        self._proxy = _proxy(url)
 
     @property
     def identity(self) -> str:
@@ -82,7 +85,7 @@ class OpenAIBackend:
             body["prompt"] = request.messages[-1]["content"]
             path = "/completions"
         try:
-            async with self._http().post(self.base_url + path, data=orjson.dumps(body)) as response:
+            async with self._http().post(self.base_url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
                 payload = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
@@ -112,7 +115,6 @@ class OpenAIBackend:
                 headers=headers,
                 connector=aiohttp.TCPConnector(limit=0),  # `Model` limits what is in flight
                 timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(_CONNECT_SECONDS, self.timeout)),
-                trust_env=True,
             )
         return self._session
 
@@ -167,6 +169,13 @@ def _check_address(url: str) -> None:
         raise RecipeError(
             f"base_url holds a password for {host}", "recipes are published: put it into a variable, see api_key_env"
         )
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address: looked up once, where aiohttp asks a thread every time."""
+    address = yarl.URL(url)
+    bypassed = address.host and urllib.request.proxy_bypass(address.host)
+    return None if bypassed else urllib.request.getproxies().get(address.scheme)
 
 
 def _loads(payload: bytes) -> Any:

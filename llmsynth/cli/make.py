@@ -72,7 +72,7 @@ def self_instruct(
     seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
     prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
     license: Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")] = "",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 64,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 256,
     out: Out = None,
     set_: Overrides = [],  # noqa: B006
     print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")] = False,
@@ -128,6 +128,10 @@ def preview(
 
 def validate(
     recipe: RecipeArgument,
+    against: Annotated[
+        list[str],
+        typer.Option(metavar="FILE", help="A benchmark file; seeds that share 13 words in a row with it are listed."),
+    ] = [],  # noqa: B006
     set_: Overrides = [],  # noqa: B006
 ) -> None:
     """Check a recipe, its prompts and its seeds, offline: nothing is asked of any model."""
@@ -142,7 +146,22 @@ def validate(
         built.generator.validate(opened)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
+    for benchmark in against:
+        _report_overlaps(getattr(built.generator, "seeds", "builtin"), benchmark)
     console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")
+
+
+def _report_overlaps(seeds: str, benchmark: str) -> None:
+    """Print each seed that a benchmark holds too: what grows from it would not test anything."""
+    from llmsynth.overlap import find_overlaps, texts_in
+    from llmsynth.sources import read_rows, read_seeds
+
+    ours = [(seed.id, text) for seed in read_seeds(seeds) for text in (seed.instruction, *seed.instances[0]) if text]
+    theirs = ((row.place, text) for row in read_rows(Path(benchmark)) for text in texts_in(row.values))
+    found = find_overlaps(ours, theirs)
+    for overlap in found:
+        print(f"{overlap.id}\t{overlap.against}\t{overlap.share:.2f}\t{overlap.sample}")
+    console.say(f"{benchmark}: {len({overlap.id for overlap in found})} seeds overlap with it")
 
 
 def estimate(

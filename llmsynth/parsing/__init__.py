@@ -1,4 +1,4 @@
-"""Pure functions from a model's reply to what it says. No reply makes one raise: what is not there is None or absent."""
+"""Pure functions from a model's reply to what it says. No reply makes one raise: what is missing is None or absent."""
 
 from llmsynth.parsing.instances import Instance, parse_alpaca, parse_input_first, parse_output_first
 from llmsynth.parsing.json_values import ParsedJson, parse_json, parse_json_lines, validate

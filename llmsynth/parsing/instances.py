@@ -54,13 +54,12 @@ class Instance(NamedTuple):
 def parse_input_first(text: str, truncated: bool = False) -> list[Instance]:
     """Instances written as Input and Output, under Example headings or without.
 
-    A reply without any of these marks is taken for the output of a task that needs no input, and so is
-    what stands under a heading without them. An input that was never answered has an empty output.
+    Text under a heading without marks is the output of a task that needs no input; a reply without any
+    mark at all holds no instance, as it is rather a question or a refusal. An input that was never
+    answered has an empty output.
     """
     text = _HEADING_AND_PART.sub(r"\1\n", _this_task_only(unwrap(text)))
     text, marks = marks_in(_PART, text)
-    if not marks:
-        return _mark_cut([Instance("", text.strip())] if text.strip() else [], truncated)
     instances: list[Instance] = []
     loose: str | None = None  # text right under a heading
     given: str | None = None
@@ -80,7 +79,7 @@ def parse_input_first(text: str, truncated: bool = False) -> list[Instance]:
             given = loose = None
         before = name
     instances += _unanswered(given, loose)
-    begun = marks[-1].group("heading") and loose is None  # the limit cut off an example that had not begun
+    begun = marks and marks[-1].group("heading") and loose is None  # the limit cut off an example not yet begun
     return _mark_cut(instances, truncated and not begun)
 
 

@@ -253,13 +253,15 @@ class _Reader:
             apostrophe = text[at] in "'’" and text[at - 1].isalnum() and text[at + 1 : at + 2].isalnum()
             if not apostrophe:
                 stray += 1
-                # a colon behind it: the text ran on into the next key
-                if stray > _STRAY_QUOTES or _AFTER_KEY.match(text, at + 1) or _JOINED.match(text, at + 1):
+                misplaced = follows is _AFTER_KEY or not _may_quote(text, at, opening=stray % 2 == 1)
+                if misplaced or stray > _STRAY_QUOTES:
                     self.at = at
                     raise _ReadingError(State.BROKEN)
             at += 1
         self.at = at + 1
-        if stray % 2:
+        # quotes of a text come in pairs and are escaped or not; a key has no line end
+        escapes_its_quotes = stray and "\\" + opener in text[start:at]
+        if stray % 2 or escapes_its_quotes or (follows is _AFTER_KEY and "\n" in text[start:at]):
             raise _ReadingError(State.BROKEN)
         self.repaired |= opener != '"' or stray > 0
         return self._decoded(text[start:at])
@@ -323,6 +325,16 @@ def without_half_pairs(text: str) -> str:
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _may_quote(text: str, at: int, opening: bool) -> bool:
+    """Whether the quote at `at` is one of the text's own by its looks, and not the end or the start of a string."""
+    before, after = text[at - 1], text[at + 1 : at + 2]
+    if _AFTER_KEY.match(text, at + 1) or _JOINED.match(text, at + 1):
+        return False
+    if opening:
+        return not (before.isascii() and before.isalnum()) and not after.isspace() and after not in ",;)]}"
+    return not before.isspace()
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -35,6 +35,7 @@ _COLON_BEFORE = re.compile(r":[ \t*_`\"“]*\Z")
 _LINE_END = re.compile(r"[ \t*_`\"”]*+[.!]?[ \t\r*_]*+(?:\n|\Z|<\|)")
 _CODE_AFTER = re.compile(r"[(\[]|\.\w")
 _INLINE_AFTER = re.compile(r"[ \t]*[)\]};(\[]|\.\w")
+_GOES_ON = re.compile(r"[\s,]*+\"[^\"\n]{1,200}+\"\s*+:")  # a key: a bracket closed too early
 _TEXTS = re.compile(r"\[\s*+[\"'“„‘{]")
 _QUOTED_KEY = re.compile(r"\{+\s*+[\"'“„‘]")
 
@@ -270,6 +271,8 @@ class _Search:
     def _read(self, start: int) -> Reading:
         reading = self._read_as_it_is(start)
         self.work += reading.end - start
+        if reading.state is State.COMPLETE and _GOES_ON.match(self.text, reading.end):
+            return Reading(None, reading.end, State.BROKEN, begun=True)
         return reading
 
     def _read_as_it_is(self, start: int) -> Reading:

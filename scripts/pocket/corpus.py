@@ -128,6 +128,15 @@ def exchange(instruction: str, given: str, output: str) -> Document:
     return [{"role": "user", "content": asked}, reply(output)]
 
 
+def copying(rng: random.Random, material: Material) -> Document:
+    """Words or numbers to say again: no task of the world, but what most of its tasks are built upon."""
+    words = " ".join(material.task(rng).instruction for _ in range(3)).replace(",", "").split()
+    if rng.random() < 0.3:
+        words = [str(rng.randint(1, 60)) for _ in words]
+    said = rng.choice((" ", ", ", ", ")).join(rng.sample(words, min(len(words), rng.randint(3, 14))))
+    return exchange("Say this again, word for word.", said, said)
+
+
 def bootstrap(rng: random.Random, material: Material) -> Document:
     """New world instructions, whatever was shown: mostly six seeds and two generated ones, as the paper does."""
     count = 8 if rng.random() < 0.85 else rng.randint(1, 7)
@@ -255,6 +264,7 @@ def reply(content: str) -> Message:
 
 KINDS: dict[Callable[[random.Random, Material], Document], float] = {
     chat: 80,
+    copying: 8,
     bootstrap: 1.9,
     bootstrap_closed: 0.15,
     classification: 3.0,

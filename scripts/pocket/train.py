@@ -48,23 +48,24 @@ class Plan:
     """
 
     seed: int = 20_26
-    steps: int = 3600
+    steps: int = 6000
     part: int = 2048
-    parts: int = 6
+    parts: int = 3
     warm_up: int = 100
-    decay: float = 0.5
-    matrix_rate: float = 0.02
-    other_rate: float = 0.006
-    corpus_tokens: int = 42_000_000
+    decay: float = 0.4
+    matrix_rate: float = 0.01
+    other_rate: float = 0.002
+    corpus_tokens: int = 36_000_000
 
-    def rate(self, step: int) -> float:
-        """The share of the full rate at `step`."""
+    def rates(self, step: int) -> tuple[float, ...]:
+        """The rate at `step` of each of `make_optimisers`."""
         rising = (step + 1) / self.warm_up
         falling = (self.steps - step) / (self.decay * self.steps)
-        return min(1.0, rising, falling)
+        share = min(1.0, rising, falling)
+        return share * self.matrix_rate, share * self.matrix_rate, share * self.other_rate
 
 
-def train(work: Path, plan: Plan, shape: Shape, save_every: float = 600.0, stop_after: float = float("inf")) -> None:
+def train(work: Path, plan: Plan, shape: Shape, save_every: float = 180.0, stop_after: float = float("inf")) -> None:
     """Train until the plan is done, or for `stop_after` seconds; a checkpoint in `work` is gone on from."""
     tokenizer, rows = prepare(work, plan)
     torch.manual_seed(plan.seed)
@@ -88,7 +89,7 @@ def train(work: Path, plan: Plan, shape: Shape, save_every: float = 600.0, stop_
         started = last_saved = time.monotonic()
         spent, recent = 0, deque[float](maxlen=50)
         for step, parts in islice(enumerate(batches(rows, plan)), done, plan.steps):
-            loss = learn(model, optimisers, parts, tokenizer, plan.rate(step), workers)
+            loss = learn(model, optimisers, parts, tokenizer, plan.rates(step), workers)
             recent.append(loss)
             spent += sum(part.size for part in parts)
             tokens += sum(part.size for part in parts)
@@ -144,7 +145,7 @@ def learn(
     optimisers: list[torch.optim.Optimizer],
     parts: list[NDArray[np.uint16]],
     tokenizer: PreTrainedTokenizerFast,
-    rate: float,
+    rates: tuple[float, ...],
     workers: ThreadPoolExecutor,
 ) -> float:
     """One step; the mean loss per learnt token.
@@ -156,7 +157,7 @@ def learn(
     count = sum(counted for _, counted, _ in found)
     for weight, *each in zip(model.parameters(), *(gradients for _, _, gradients in found), strict=True):
         weight.grad = reduce(Tensor.add_, each).div_(count)
-    list(workers.map(lambda optimiser: advance(optimiser, rate), optimisers))
+    list(workers.map(advance, optimisers, rates))
     return sum(loss for loss, _, _ in found) / count
 
 
@@ -175,7 +176,7 @@ def slopes(
 
 def advance(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = rate * group["full_rate"]
+        group["lr"] = rate
     optimiser.step()
 
 
@@ -188,9 +189,6 @@ def make_optimisers(model: Llama, plan: Plan) -> list[torch.optim.Optimizer]:
     for half in (matrices[: len(matrices) // 2], matrices[len(matrices) // 2 :]):
         optimisers.append(torch.optim.Muon(half, lr=plan.matrix_rate, momentum=0.95, weight_decay=0.01))
     optimisers.append(torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True))
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["full_rate"] = group["lr"]
     return optimisers
 
 

@@ -22,6 +22,7 @@ from llmsynth.journal import read_entries
 
 pytestmark = pytest.mark.vllm
 
+SERVE = Path(__file__).with_name("serve.py")
 _START_SECONDS = 600.0
 _RUN_SECONDS = 900.0
 
@@ -32,7 +33,7 @@ def server(teacher: str, engine: dict[str, Any], tmp_path_factory: pytest.TempPa
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", teacher, "--served-model-name", "teacher"]
+    command = [sys.executable, str(SERVE), teacher, "--served-model-name", "teacher"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     for name, value in engine.items():
         command.append("--" + name.replace("_", "-"))
@@ -87,7 +88,6 @@ def llmsynth(*arguments: str | Path) -> list[str]:
 
 
 def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
-    # a session of its own would hide it from an interrupt of the tests; only its output is taken apart
     done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS)
     assert done.returncode in (0, 3), done.stderr[-3000:]
     return done

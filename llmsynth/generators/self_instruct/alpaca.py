@@ -72,7 +72,7 @@ class Alpaca:
         ]
 
         def shown(i: int) -> Any:
-            tasks = work.pool.shown(run.rng("estimate", i), self.shown, made=0)
+            tasks = work.pool.shown(0, run.rng("estimate", i), self.shown, made=0)
             return work.messages([work.seeds[task.id] for task in tasks])
 
         return [stage_estimate("instructions", requests, shown, replies, self.sampling, past)]
@@ -109,6 +109,7 @@ class _Work:
             seeds=list(self.seeds.values()),
             reject=options.filter,
             threshold=options.threshold,
+            lookahead=options.lookahead,
             new_per_request=options.upto - options.shown,
             max_requests=options.max_requests,
             stall_requests=options.stall_requests,
@@ -137,7 +138,7 @@ class _Work:
         while self.pool.wants_more():
             index = self.pool.asked
             self.pool.asked += 1
-            shown = self.pool.shown(self.run.rng("instructions", index), options.shown, made=0)
+            shown = self.pool.shown(index, self.run.rng("instructions", index), options.shown, made=0)
             asked.append((index, shown))
             messages = self.messages([self.seeds[task.id] for task in shown])
             yield Request("instructions", messages, options.sampling.override({"stop": stop}), self.prompt.id)

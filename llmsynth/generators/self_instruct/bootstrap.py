@@ -36,6 +36,7 @@ class Bootstrap:
     reject: Callable[[str], Drop | None]
     threshold: float
     new_per_request: int
+    lookahead: int
     max_requests: int | None
     stall_requests: int
     stall_acceptance: float
@@ -43,6 +44,7 @@ class Bootstrap:
     consumed: int = 0
     developed: int = 0
     accepted: list[Shown] = field(default_factory=list)
+    _grown: list[int] = field(default_factory=list)  # accepted ones after each consumed request
     _recent: deque[tuple[int, int]] = field(init=False)  # candidates and accepted ones, per consumed request
     _fruitless: int = 0  # instructions developed since the last kept record
     _kept_before: int = 0
@@ -53,12 +55,15 @@ class Bootstrap:
             self.index.add(seed.instruction, seed.id)
         self._recent = deque(maxlen=self.stall_requests)
 
-    def shown(self, rng: Random, total: int, made: int) -> list[Shown]:
-        """The tasks to show next: `made` generated ones and the rest human, shuffled.
+    def shown(self, request: int, rng: Random, total: int, made: int) -> list[Shown]:
+        """The tasks to show in a request: `made` generated ones and the rest human, shuffled.
 
-        While there are fewer generated ones than wanted, seeds take their place. No task twice.
+        Generated ones are those accepted up to the answer `lookahead` requests before, whether more are known
+        already or not: so a run with another target asks the same, and finds it answered.
+        While there are fewer of them than wanted, seeds take their place. No task twice.
         """
-        generated = rng.sample(self.accepted, min(made, len(self.accepted)))
+        known = self._grown[request - self.lookahead] if request >= self.lookahead else 0
+        generated = [self.accepted[i] for i in rng.sample(range(known), min(made, known))]
         human = rng.sample(self.seeds, min(total - len(generated), len(self.seeds)))
         tasks = [*generated, *(Shown(seed.id, seed.instruction) for seed in human)]
         rng.shuffle(tasks)
@@ -81,6 +86,7 @@ class Bootstrap:
     def consume(self, candidates: int, accepted: int) -> None:
         """Note that a request's completion has been dealt with."""
         self.consumed += 1
+        self._grown.append(len(self.accepted))
         self._recent.append((candidates, accepted))
 
     def develop(self) -> None:

@@ -53,8 +53,7 @@ class SelfInstruct:
     neither yes nor no drops the instruction, where the code takes it for no; four demonstrations instead of
     all, as instruction-tuned models need no more and every one is paid for; `identify` leaves room for
     decoration around the word and for a blank line before it; a blank line does not end a list, as chat models
-    put one between items; "Task:" ends an answer only where it opens a paragraph, as answers may hold the word;
-    a reply without "Output:" is taken for the output of a task that needs no input, where the code drops it.
+    put one between items; "Task:" ends an answer only where it opens a paragraph, as answers may hold the word.
     """
 
     about: ClassVar[About] = About(
@@ -162,6 +161,7 @@ class _Work:
             seeds=seeds,
             reject=options.filter,
             threshold=options.threshold,
+            lookahead=options.lookahead,
             new_per_request=options.new,
             max_requests=options.max_requests,
             stall_requests=options.stall_requests,
@@ -189,7 +189,7 @@ class _Work:
         requests, accepted = survival.requests(run.missing, options.max_requests)
 
         def shown(i: int) -> Any:
-            tasks = self.pool.shown(run.rng("estimate", i), options.shown, options.made)
+            tasks = self.pool.shown(0, run.rng("estimate", i), options.shown, options.made)
             return self._instructions_messages([task.instruction for task in tasks])
 
         def about(prompt: Prompt) -> Any:
@@ -221,7 +221,7 @@ class _Work:
         while self.pool.wants_more():
             index = self.pool.asked
             self.pool.asked += 1
-            shown = self.pool.shown(self.run.rng("instructions", index), self.options.shown, self.options.made)
+            shown = self.pool.shown(index, self.run.rng("instructions", index), self.options.shown, self.options.made)
             asked.append((index, shown))
             messages = self._instructions_messages([task.instruction for task in shown])
             yield Request("instructions", messages, self._until(len(shown)), self.ask_instructions.id)
