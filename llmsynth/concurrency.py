@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 _START = 16  # requests in flight to begin with
-_WORTH_IT = 0.15  # of a growth in concurrency, the share that must come back as growth in throughput
+_WORTH_IT = 0.08  # of a growth in concurrency, the share that must come back as growth in throughput
 _STEPS = (2.0, 2.0**0.5, 2.0**0.25)  # what the limit is multiplied with, from coarse to fine
-_REST = 30  # round trips to stay where neither more nor less was better, before trying again
+_REST = 20  # round trips to stay where neither more nor less was better, before trying again
+_KEPT = 0.7  # of the weight of what was measured at a limit, when it is returned to
+_CHANGE = 0.25  # difference in log latency at one limit that means another server
 _SURE = 2.0  # standard errors that a measurement must lie off the threshold to be decided on early
 
 
@@ -34,10 +36,11 @@ class Concurrency:
         self._failed = 0  # directions that were tried from here in vain
         self._resting = 0.0  # answers still to come before the next try
         self._now: dict[str, _Moments] = {}
-        self._count = 0.0
-        self._enough: float = self._fewest()
+        self._count = 0
+        self._enough = self._fewest()
         self._from = 0  # the limit that `_before` was measured at; 0: nothing to compare with
         self._before: dict[str, _Moments] = {}
+        self._seen: dict[int, dict[str, _Moments]] = {}  # what was measured during earlier stays, by limit
 
     def answered(self, stage: str, sent: float, now: float, in_flight: int) -> None:
         """Note an answer at `now` to a request sent at `sent`, in seconds; the limit may change."""
@@ -71,24 +74,45 @@ class Concurrency:
 
     def _rest(self, now: float) -> None:
         """Stay; what is measured meanwhile is what the next try is compared with."""
+        if self._changed():
+            self._seen.clear()
+            self._resting = 0.0
         self._resting -= self._fewest()
-        if self._resting > 0:
-            self._enough = self._count + self._fewest()
-            for moments in self._now.values():
-                moments.forget()
-            return
-        self._begin(now)
+        self._remember()
+        self._count, self._enough = 0, self._fewest()
+        if self._resting <= 0:
+            self._begin(now)
+
+    def _changed(self) -> bool:
+        """Whether the server is another than it was at an earlier stay here."""
+        seen = self._seen.get(self.limit, {})
+        for stage, moments in self._now.items():
+            past = seen.get(stage)
+            if past is not None and past.count > 1 and moments.count > 1:
+                apart = abs(moments.mean - past.mean)
+                if apart > _CHANGE and apart > 4 * math.sqrt(moments.error2() + past.error2()):
+                    return True
+        return False
+
+    def _remember(self) -> None:
+        """Add what was measured now to what was measured here before."""
+        seen = self._seen.setdefault(self.limit, {})
+        for stage, moments in self._now.items():
+            past = seen.setdefault(stage, _Moments())
+            past.include(moments)
+            if past.count > 1000:
+                past.forget(0.5)
+        self._now = {}
 
     def _begin(self, now: float) -> None:
         """Take what was measured as the state to compare with, and try the next limit."""
         if self._step and self._count < 4 * self._fewest():
             self._enough = 4 * self._fewest()
             return
-        self._before, self._from = self._now, self.limit
+        self._remember()
+        self._before, self._from = self._seen[self.limit], self.limit
         factor = _STEPS[self._step]
-        more = min(self.most, max(self.limit + 1, round(self.limit * factor)))
-        less = max(1, min(self.limit - 1, round(self.limit / factor)))
-        limit = more if self._direction > 0 else less
+        limit = _near(self.limit * factor if self._direction > 0 else self.limit / factor, self.limit, self.most)
         if limit == self.limit:
             self._turn(now)
         else:
@@ -96,7 +120,7 @@ class Concurrency:
 
     def _judge(self, now: float) -> None:
         gained, error = self._gain()
-        most = self._fewest() * 4 if self._step == 0 else max(400, 12 * self._fewest())
+        most = self._fewest() * 4 if self._step == 0 else max(200, 4 * self._fewest())
         if abs(gained - _WORTH_IT) < _SURE * error and self._count < most:
             self._enough = self._count + self._fewest()
             return
@@ -104,10 +128,7 @@ class Concurrency:
             self._failed = 0
             self._begin(now)  # it is better here: on in the same direction
             return
-        back, before = self._from, self._before
-        self._move(back, now)
-        self._now, self._count = before, sum(moments.count for moments in before.values())
-        self._enough = self._count + self._fewest()
+        self._move(self._from, now)
         self._turn(now)
 
     def _turn(self, now: float) -> None:
@@ -129,8 +150,11 @@ class Concurrency:
         """The share of the change in concurrency that came back as throughput, and its standard error."""
         more = math.log(self.limit / self._from)
         slower = variance = weights = 0.0
+        seen = self._seen.get(self.limit, {})
         for stage, moments in self._now.items():
             before = self._before.get(stage)
+            if stage in seen:
+                moments = moments.together(seen[stage])
             if before is not None and before.count > 1 and moments.count > 1:
                 slower += moments.count * (moments.mean - before.mean)
                 variance += moments.count**2 * (moments.error2() + before.error2())
@@ -140,8 +164,21 @@ class Concurrency:
         return 1.0 - slower / weights / more, math.sqrt(variance) / weights / abs(more)
 
     def _move(self, limit: int, now: float) -> None:
+        self._remember()
         self.limit, self._since = limit, now
-        self._now, self._count, self._enough = {}, 0, self._fewest()
+        for moments in self._seen.get(limit, {}).values():
+            moments.forget(_KEPT)  # what was measured at an earlier stay counts too, but less: servers change
+        self._count, self._enough = 0, self._fewest()
+
+
+def _near(wanted: float, limit: int, most: int) -> int:
+    """The limit on a grid of quarter octaves next to the one wanted, other than `limit` unless it is at an end."""
+    if wanted >= most:
+        return most
+    near: int = round(2.0 ** (round(4 * math.log2(max(1.0, wanted))) / 4))
+    if near == limit:
+        near += 1 if wanted > limit else -1
+    return max(1, min(most, near))
 
 
 class _Moments:
@@ -158,10 +195,20 @@ class _Moments:
         self._sum += value
         self._squares += value * value
 
-    def forget(self) -> None:
-        """Let what is long past weigh less."""
-        if self.count > 400:
-            self.count, self._sum, self._squares = self.count / 2, self._sum / 2, self._squares / 2
+    def include(self, other: _Moments) -> None:
+        self.count, self._sum = self.count + other.count, self._sum + other._sum
+        self._squares += other._squares
+
+    def together(self, other: _Moments) -> _Moments:
+        """A new one with all that both have seen."""
+        both = _Moments()
+        both.include(self)
+        both.include(other)
+        return both
+
+    def forget(self, kept: float) -> None:
+        """Let what is past weigh less."""
+        self.count, self._sum, self._squares = self.count * kept, self._sum * kept, self._squares * kept
 
     @property
     def mean(self) -> float:
@@ -169,4 +216,4 @@ class _Moments:
 
     def error2(self) -> float:
         """The squared standard error of the mean."""
-        return max(0.0, self._squares / self.count - self.mean**2) / (self.count - 1)
+        return max(0.0, self._squares / self.count - self.mean**2) / max(self.count - 1, 0.1)

@@ -31,9 +31,8 @@ def estimate(recipe: Recipe, past: Path | None = None) -> tuple[Run, list[StageE
 def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     """The estimate as a table for people. A cost that cannot be known says so."""
     run, stages = estimate(recipe, past)
-    lines = [
-        f"{'stage':<16} {'model':<24} {'requests':>9} {'tokens in':>11} {'tokens out':>11} {'at most':>11} {'US dollars':>11}"
-    ]
+    head = ("stage", "model", "requests", "tokens in", "tokens out", "at most", "US dollars")
+    lines = ["{:<16} {:<24} {:>9} {:>11} {:>11} {:>11} {:>11}".format(*head)]
     costs: list[float | None] = []
     for stage in stages:
         model = run.model(stage.stage)

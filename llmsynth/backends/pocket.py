@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmsynth.backends.transformers import TransformersBackend
@@ -17,7 +17,7 @@ class PocketBackend(TransformersBackend):
     It knows a small made-up world only. Real corpora use a real model.
     """
 
-    model: str = str(FOLDER)
+    model: str = field(default=str(FOLDER), init=False)
     device: str = "cpu"
 
     @property

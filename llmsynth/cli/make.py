@@ -170,7 +170,7 @@ def estimate(
         Path | None,
         typer.Option("--past", metavar="RUN", help="A finished run, such as a preview's, to take the survival from."),
     ] = None,
-    set_: Overrides = [],
+    set_: Overrides = [],  # noqa: B006
 ) -> None:
     """Say what a run will ask for and cost, by stage, without asking anything.
 

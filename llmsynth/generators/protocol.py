@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from llmsynth.record import Record
@@ -15,10 +15,14 @@ class About:
     """What the card of a dataset says of a generator.
 
     summary: how the method works, in prose. papers: keys of `card.PAPERS`.
+    columns: the fields of its records that make the dataset, name to type (a key of `dataset.TYPES`).
     """
 
     summary: str
     papers: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(
+        default_factory=lambda: dict.fromkeys(("instruction", "input", "output"), "string")
+    )
 
 
 @dataclass(frozen=True)
