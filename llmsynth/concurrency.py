@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 _START = 16  # requests in flight to begin with
-_WORTH_IT = 0.08  # of a growth in concurrency, the share that must come back as growth in throughput
+_WORTH_IT = 0.1  # of a growth in concurrency, the share that must come back as growth in throughput
 _STEPS = (2.0, 2.0**0.5, 2.0**0.25)  # what the limit is multiplied with, from coarse to fine
 _REST = 20  # round trips to stay where neither more nor less was better, before trying again
 _KEPT = 0.7  # of the weight of what was measured at a limit, when it is returned to

@@ -80,7 +80,7 @@ def test_in_flight_settles_at_the_capacity_of_a_server_that_never_complains(capa
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.2])
-@pytest.mark.parametrize("half", [5, 20])
+@pytest.mark.parametrize("half", [10, 40])
 def test_a_batching_server_that_gets_slower_from_the_first_request_is_fed_well(half: int, noise: float) -> None:
     def latency(n: int) -> float:
         return 0.1 * (1 + n / half)

@@ -6,20 +6,21 @@ request where this costs 0.1 ms, which is the difference between feeding a GPU s
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 import os
 import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import aiohttp
 import orjson
 import yarl
 
+from llmsynth.backends._headers import rates, retry_after
 from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
+from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
 from llmsynth.text import shorten
@@ -33,7 +34,10 @@ _CONNECT_SECONDS = 30.0
 class OpenAIBackend:
     """One request to `/chat/completions` or `/completions`.
 
-    base_url: up to and including `/v1`; OPENAI_BASE_URL or OpenAI's own when empty.
+    base_url: up to and including `/v1`; OPENAI_BASE_URL or OpenAI's own when empty. A list of several is one
+        model served at each of them.
+    served_as: what stands for the address in the journal, where answers of another address are to count as the
+        same model's; the first address when empty, so that more can be appended to a list at any time.
     api_key_env: the environment variable that holds the key. Its default may be unset, as local
         servers need none; one that is named must be set. The key itself is never in a recipe.
     extra_body: sent verbatim in each request body, such as {"top_k": 20, "min_p": 0.05}.
@@ -42,31 +46,42 @@ class OpenAIBackend:
     """
 
     model: str
-    base_url: str = ""
+    base_url: str | list[str] = ""
+    served_as: str = ""
     api_key_env: str = _DEFAULT_KEY
     extra_body: dict[str, Any] = field(default_factory=dict)
     api: Literal["chat", "completions"] = "chat"
     timeout: float = 600.0
+    endpoints: Sequence[OpenAIBackend] = field(default=(), init=False, repr=False)
+    rates_told: Rates | None = field(default=None, init=False, repr=False)
     _key: str = field(default="", init=False, repr=False)
+    _url: str = field(default="", init=False, repr=False)
     _proxy: str | None = field(default=None, init=False, repr=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        url = (self.base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_URL).rstrip("/")
-        _check_address(url)
+        given = self.base_url if isinstance(self.base_url, list) else [self.base_url]
+        urls = [(url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_URL).rstrip("/") for url in given]
+        if not urls or len(set(urls)) < len(urls):
+            raise RecipeError("base_url lists no address, or one twice", "name each endpoint once")
+        for url in urls:
+            _check_address(url)
         key = os.environ.get(self.api_key_env, "").strip()
-        if not key and (self.api_key_env != _DEFAULT_KEY or url == _DEFAULT_URL):
+        if not key and (self.api_key_env != _DEFAULT_KEY or _DEFAULT_URL in urls):
             raise AuthenticationError(
-                f"the environment variable {self.api_key_env} holds no key for {url}", f"export {self.api_key_env}=..."
+                f"the environment variable {self.api_key_env} holds no key for {urls[0]}",
+                f"export {self.api_key_env}=...",
             )
-        self.base_url = url
-        self._key = key
-        self._proxy = _proxy(url)
+        self.base_url = urls if isinstance(self.base_url, list) else urls[0]
+        self._key, self._url, self._proxy = key, urls[0], _proxy(urls[0])
+        self.endpoints = (self,)
+        if len(urls) > 1:
+            self.endpoints = tuple(dataclasses.replace(self, base_url=url) for url in urls)
 
     @property
     def identity(self) -> str:
         extra = orjson.dumps(self.extra_body, option=orjson.OPT_SORT_KEYS).decode() if self.extra_body else ""
-        return f"openai:{self.base_url}:{self.api}:{self.model}{extra}"
+        return f"openai:{self.served_as or self._url}:{self.api}:{self.model}{extra}"
 
     @property
     def name(self) -> str:
@@ -74,7 +89,7 @@ class OpenAIBackend:
 
     @property
     def price(self) -> Price | None:
-        return published_price(self.base_url, self.model)
+        return published_price(self._url, self.model)
 
     async def complete(self, request: Request) -> Completion:
         body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
@@ -85,11 +100,11 @@ class OpenAIBackend:
             body["prompt"] = request.messages[-1]["content"]
             path = "/completions"
         try:
-            async with self._http().post(self.base_url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
+            async with self._http().post(self._url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
                 payload = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
-                "connection", f"cannot reach {self.base_url}: {_cause(error)}", retryable=True
+                "connection", f"cannot reach {self._url}: {_cause(error)}", retryable=True
             ) from error
         except TimeoutError as error:
             raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from error
@@ -97,11 +112,17 @@ class OpenAIBackend:
             raise RequestFailedError(
                 "connection_lost", f"the answer broke off: {_cause(error)}", retryable=True
             ) from error
+        told = rates(response.headers)
+        if told is not None:
+            self.rates_told = told
         if response.status != 200:
-            raise self._refusal(response.status, response.headers.get("Retry-After"), payload)
+            raise self._refusal(response.status, response.headers, payload)
         return self._completion(payload)
 
     async def aclose(self) -> None:
+        for endpoint in self.endpoints:
+            if endpoint is not self:
+                await endpoint.aclose()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -135,10 +156,10 @@ class OpenAIBackend:
             raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
         return Completion(text, str(finish_reason), _count(prompt_tokens), _count(completion_tokens))
 
-    def _refusal(self, status: int, retry_after: str | None, payload: bytes) -> Exception:
+    def _refusal(self, status: int, headers: Mapping[str, str], payload: bytes) -> Exception:
         """The error that stands for an HTTP status, with what the server said of it."""
         said = shorten(self._redact(_message(payload)), 300)
-        where = f"{self.base_url} answered {status}: {said}"
+        where = f"{self._url} answered {status}: {said}"
         if status in (401, 403):
             return AuthenticationError(where, f"the key came from {self.api_key_env}; is it right for this endpoint?")
         if status == 404:
@@ -149,7 +170,7 @@ class OpenAIBackend:
             f"http_{status}",
             said,
             retryable=status in (408, 409, 425, 429) or status >= 500,
-            retry_after=_seconds(retry_after),
+            retry_after=retry_after(headers),
             limited=status == 429,
         )
 
@@ -197,21 +218,6 @@ def _message(payload: bytes) -> str:
         return str(error.get("message", error)) if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError, RecursionError):
         return payload[:2000].decode("utf-8", "replace")
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """The header's value, which is a number of seconds or a date."""
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 def _cause(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _THINKING = re.compile(r"^\s*<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _TAIL_OF_THINKING = re.compile(r"^.*?</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
-_END_TOKENS = re.compile(r"(?:<\|(?:im_end|endoftext|end_of_text|eot_id|end)\|>\s*)+\Z")
+_END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|end|>")
 _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[ \t]*(?:\n|\Z)", re.MULTILINE)
 
 
@@ -24,8 +24,7 @@ def unwrap(text: str) -> str:
         text = _THINKING.sub("", text, count=1)
     elif "</think" in text.lower() and "<think" not in text.lower():
         text = _TAIL_OF_THINKING.sub("", text, count=1)
-    if "<|" in text:
-        text = _END_TOKENS.sub("", text)
+    text = _without_end_tokens(text)
     fences = _fences(text)
     if len(fences) == 1 and not text[: fences[0].start].strip() and not text[fences[0].end :].strip():
         return fences[0].content(text)
@@ -55,6 +54,18 @@ def sections(text: str, marks: list[re.Match[str]]) -> Iterator[tuple[re.Match[s
     for position, mark in enumerate(marks):
         end = marks[position + 1].start() if position + 1 < len(marks) else len(text)
         yield mark, text[mark.end() : end]
+
+
+def _without_end_tokens(text: str) -> str:
+    """A loop rather than a pattern, as a model may say its end token thousands of times over."""
+    end, found = len(text), len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        token = next((token for token in _END_TOKENS if text.endswith(token, 0, end)), None)
+        if token is None:
+            return text[:found]
+        end = found = end - len(token)
 
 
 class _Fenced(NamedTuple):
