@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmsynth.backends.fake import FakeBackend
     from llmsynth.errors import LlmsynthError
+    from llmsynth.generators.evol_instruct import EvolInstruct
     from llmsynth.generators.self_instruct import Alpaca, SelfInstruct
     from llmsynth.recipe import Recipe
     from llmsynth.record import Drop, Record
@@ -21,6 +22,7 @@ __all__ = [
     "Alpaca",
     "Completion",
     "Drop",
+    "EvolInstruct",
     "FakeBackend",
     "LlmsynthError",
     "Recipe",
@@ -37,6 +39,7 @@ _HOME = {
     "Alpaca": "generators.self_instruct",
     "Completion": "request",
     "Drop": "record",
+    "EvolInstruct": "generators.evol_instruct",
     "FakeBackend": "backends.fake",
     "LlmsynthError": "errors",
     "Recipe": "recipe",

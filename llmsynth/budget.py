@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from llmsynth.errors import BudgetError
-from llmsynth.prices import Price
+from llmsynth.prices import FREE, Price
 from llmsynth.request import Completion
 
 
@@ -19,6 +20,36 @@ class Caps:
     cost: float | None = None
     tokens: int | None = None
     requests: int | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one stage asked for and got. `requests` counts answers, whether fresh or replayed.
+
+    lengthened: asked for once more because the token limit cut them short.
+    cost: US dollars; None once an answer's price or token counts are unknown.
+    """
+
+    requests: int = 0
+    replayed: int = 0
+    lengthened: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+
+    def add(self, completion: Completion, price: Price | None) -> None:
+        """Count an answer, or the failure to get one."""
+        self.requests += 1
+        if completion.failure:
+            self.failed[completion.failure.kind] += 1
+            if not completion.failure.final:
+                return  # nothing came, nothing was paid
+        prompt, made = completion.prompt_tokens, completion.completion_tokens
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += made or 0
+        told = price is not None and (price == FREE or (prompt is not None and made is not None))
+        self.cost = self.cost + price.cost(prompt or 0, made or 0) if told and self.cost is not None and price else None
 
 
 class Budget:

@@ -29,6 +29,22 @@ class Citation:
 
 
 PAPERS: dict[str, Citation] = {
+    "evol-instruct": Citation(
+        key="xu2023wizardlm",
+        title="WizardLM: Empowering Large Language Models to Follow Complex Instructions",
+        authors=(
+            "Can Xu",
+            "Qingfeng Sun",
+            "Kai Zheng",
+            "Xiubo Geng",
+            "Pu Zhao",
+            "Jiazhan Feng",
+            "Chongyang Tao",
+            "Daxin Jiang",
+        ),
+        year=2023,
+        arxiv="2304.12244",
+    ),
     "self-instruct": Citation(
         key="wang2022selfinstruct",
         title="Self-Instruct: Aligning Language Models with Self-Generated Instructions",

@@ -30,7 +30,8 @@ class Concurrency:
     def __init__(self, most: int) -> None:
         self.most = most
         self.limit = min(_START, most)
-        self._since = -math.inf  # answers to requests sent before the last change met another load
+        self._changed_at = self._since = -math.inf  # answers to requests sent before met another load
+        self._settled = False  # whether a round trip has passed since the last change
         self._step = 0
         self._direction = 1
         self._failed = 0  # directions that were tried from here in vain
@@ -46,6 +47,9 @@ class Concurrency:
         """Note an answer at `now` to a request sent at `sent`, in seconds; the limit may change."""
         if sent < self._since or in_flight < 0.8 * self.limit:
             return  # it met another load than the one to be judged
+        if not self._settled:
+            self._settled, self._since = True, now  # until now it was still growing into the new limit
+            return
         moments = self._now.get(stage)
         if moments is None:
             moments = self._now[stage] = _Moments()
@@ -56,7 +60,7 @@ class Concurrency:
 
     def refused(self, sent: float, now: float) -> None:
         """The endpoint said 429: back off, once for all that were in flight together."""
-        if sent >= self._since:
+        if sent >= self._changed_at:
             self._from, self._step, self._failed = 0, len(_STEPS) - 1, 0
             self._move(max(1, math.floor(self.limit * 0.7)), now)
             self._direction, self._resting = 1, _REST * self._fewest()
@@ -65,6 +69,11 @@ class Concurrency:
         return max(8, self.limit)
 
     def _consider(self, now: float) -> None:
+        change = self._change()
+        if change:  # another server, or another load on it: nothing that was measured before means anything
+            self._seen.clear()
+            self._from, self._failed, self._resting = 0, 0, 0.0
+            self._step, self._direction = 1, 1 if change < 0 else -1
         if self._resting > 0:
             self._rest(now)
         elif not self._from:
@@ -74,25 +83,22 @@ class Concurrency:
 
     def _rest(self, now: float) -> None:
         """Stay; what is measured meanwhile is what the next try is compared with."""
-        if self._changed():
-            self._seen.clear()
-            self._resting = 0.0
         self._resting -= self._fewest()
         self._remember()
         self._count, self._enough = 0, self._fewest()
         if self._resting <= 0:
             self._begin(now)
 
-    def _changed(self) -> bool:
-        """Whether the server is another than it was at an earlier stay here."""
+    def _change(self) -> float:
+        """How much slower, as a logarithm, the server has become since an earlier stay here; 0 if it is the same."""
         seen = self._seen.get(self.limit, {})
         for stage, moments in self._now.items():
             past = seen.get(stage)
             if past is not None and past.count > 1 and moments.count > 1:
-                apart = abs(moments.mean - past.mean)
-                if apart > _CHANGE and apart > 4 * math.sqrt(moments.error2() + past.error2()):
-                    return True
-        return False
+                slower = moments.mean - past.mean
+                if abs(slower) > max(_CHANGE, 4 * math.sqrt(moments.error2() + past.error2())):
+                    return slower
+        return 0.0
 
     def _remember(self) -> None:
         """Add what was measured now to what was measured here before."""
@@ -165,7 +171,8 @@ class Concurrency:
 
     def _move(self, limit: int, now: float) -> None:
         self._remember()
-        self.limit, self._since = limit, now
+        self.limit, self._settled = limit, False
+        self._changed_at = self._since = now
         for moments in self._seen.get(limit, {}).values():
             moments.forget(_KEPT)  # what was measured at an earlier stay counts too, but less: servers change
         self._count, self._enough = 0, self._fewest()

@@ -82,6 +82,7 @@ def _usage(run: Run) -> dict[str, Any]:
         stage: {
             "answers": usage.requests,
             "replayed": usage.replayed,
+            "lengthened": usage.lengthened,
             "failed": dict(usage.failed),
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,

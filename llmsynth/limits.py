@@ -13,6 +13,8 @@ _TOLERANCE = 0.01  # seconds by which a request may come too early, as timers ar
 _SAFE = 0.95  # of a rate that was refused, what is sent at first
 _SHORTEST_PLATEAU, _LONGEST_PLATEAU = 2.0, 60.0  # seconds in which the whole of it is reached again
 _HICCUP = 5.0  # seconds without a refusal after which one does not mean much
+_HUNDRED, _RARE, _USELESS = 100, 0.04, 60.0  # of so many paced requests this share may be refused; seconds without
+_MEMORY = 10.0  # seconds of the past that count for what passed lately
 _ASIDE = 5.0  # seconds that a dead endpoint is left alone; doubles, up to _LONGEST_ASIDE
 _LONGEST_ASIDE = 120.0
 _FAILURES = 5  # in a row that make an endpoint dead where there are others
@@ -229,7 +231,8 @@ class _Pace:
     What was let through since the gate last opened, over the time until it opens next, is the rate; that
     holds for windows of a second and of a minute as for buckets. A little less than it is sent at first, the
     whole of it at the end of a plateau, then ever more, until the next refusal. Plateaus get longer the more
-    often the rate is confirmed.
+    often the rate is confirmed. Refusals that do not become rare by it have other causes: then it is given up
+    for a while, and only the waits that were asked for are kept.
     """
 
     def __init__(self) -> None:
@@ -239,7 +242,11 @@ class _Pace:
         self._opened = -1.0  # when the gate last opened
         self._opens = -1.0  # when it opens next, if it is shut
         self._sent = self._refused = 0  # since it last opened
+        self._passed = self._seconds = 0.0  # what was let through before, and in what time, the longer ago the less
         self._plateau = _SHORTEST_PLATEAU
+        self._paced = self._paced_refused = 0  # requests sent at that rate, in hundreds, and refusals of them
+        self._warm = False
+        self._useless_until = -1.0
 
     def interval(self, now: float) -> float:
         """Note a request that is sent; seconds until the next."""
@@ -247,12 +254,21 @@ class _Pace:
             self._opened, self._opens = max(self._opens, now), -1.0
             self._sent = self._refused = 0
         self._sent += 1
+        if not self._rate:
+            return 0.0
+        self._paced += 1
+        if self._paced == _HUNDRED:
+            if self._warm and self._paced_refused > _RARE * _HUNDRED:
+                self._rate, self._useless_until = 0.0, now + _USELESS
+            self._warm = not self._useless_until > now
+            self._paced = self._paced_refused = 0
         return 1 / self._at(now) if self._rate else 0.0
 
     def refused(self, sent: float, now: float, opens: float) -> None:
         """Note a refusal of a request sent at `sent`; the gate is shut until `opens`."""
         if sent < self._opened:
             return  # it belongs to what has been dealt with
+        self._paced_refused += 1
         if self._opens < 0:
             self._before = self._at(now) if self._rate else 0.0
             self._hiccup = now - self._opened > _HICCUP
@@ -260,10 +276,13 @@ class _Pace:
             self._plateau = _SHORTEST_PLATEAU if grown else min(_LONGEST_PLATEAU, self._plateau * 2)
         self._opens = max(self._opens, opens)
         self._refused += 1
-        rate = max(1, self._sent - self._refused) / max(self._opens - self._opened, 1e-3)
+        passed, seconds = max(1, self._sent - self._refused), max(self._opens - self._opened, 1e-3)
+        rate = passed / seconds
         if self._before:
-            rate = min(self._before, max(rate, self._before * (0.9 if self._hiccup else 0.7)))
-        self._rate = rate
+            lately = (self._passed + passed) / (self._seconds + seconds)
+            rate = min(self._before, max(rate, lately, self._before * (0.9 if self._hiccup else 0.7)))
+        if now >= self._useless_until:
+            self._rate = rate
 
     def _at(self, now: float) -> float:
         share = max(0.0, now - self._opened) / self._plateau

@@ -6,18 +6,21 @@ import asyncio
 import dataclasses
 import logging
 import random
+import sys
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
-from llmsynth.budget import Budget
+from llmsynth.budget import Budget, Usage
 from llmsynth.errors import LlmsynthError, UnavailableError
 from llmsynth.journal import Journal
 from llmsynth.limits import Lane, Limiter, Rates
-from llmsynth.prices import FREE, Price
+from llmsynth.policy import FinishPolicy, both
+from llmsynth.prices import Price
 from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
 from llmsynth.text import fingerprint, has_lone_surrogate, rough_tokens
 
@@ -31,33 +34,6 @@ _LONGEST_WAIT = 30.0
 _UNKNOWN_TOKENS = 256  # of a completion without a limit, before any has been seen
 
 
-@dataclass(slots=True)
-class Usage:
-    """What one stage asked for and got. `requests` counts answers, whether fresh or replayed.
-
-    cost: US dollars; None once an answer's price or token counts are unknown.
-    """
-
-    requests: int = 0
-    replayed: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = 0.0
-
-    def add(self, completion: Completion, price: Price | None) -> None:
-        """Count an answer, or the failure to get one."""
-        self.requests += 1
-        if completion.failure:
-            self.failed[completion.failure.kind] += 1
-            return
-        prompt, made = completion.prompt_tokens, completion.completion_tokens
-        self.prompt_tokens += prompt or 0
-        self.completion_tokens += made or 0
-        told = price is not None and (price == FREE or (prompt is not None and made is not None))
-        self.cost = self.cost + price.cost(prompt or 0, made or 0) if told and self.cost is not None and price else None
-
-
 class Model:
     """Asks a backend, in order, through the journal, within limits, with bounded attempts.
 
@@ -66,6 +42,7 @@ class Model:
     rates: what each endpoint allows.
     attempts: tries per request before it counts as failed; being told to wait is none.
     sampling: parameters that replace those of every request.
+    policy: what becomes of answers that were cut short or withheld.
     price: what its tokens cost, where the backend's own answer is not to be used.
     budget: what the run may spend; shared by the models of a run.
     """
@@ -80,6 +57,7 @@ class Model:
         rates: Rates | None = None,
         attempts: int = 5,
         sampling: dict[str, Any] | None = None,
+        policy: FinishPolicy | None = None,
         price: Price | None = None,
         budget: Budget | None = None,
     ) -> None:
@@ -91,12 +69,19 @@ class Model:
         self._journal = journal
         self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
         adaptive = adaptive and not getattr(backend, "schedules_itself", False)
+        if getattr(backend, "unbounded", False):
+            concurrency = sys.maxsize
         self._limiter = Limiter(len(self._endpoints), concurrency, adaptive=adaptive, rates=rates or Rates())
         self._attempts = attempts
+        self._policy = policy or FinishPolicy()
         self._occurrences: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._sent: set[asyncio.Task[Any] | None] = set()  # those of them whose request is with the backend now
         self._closing = False
+        self._stop_sending: Callable[[], float] | None = getattr(backend, "stop_sending", None)
+        attach: Callable[[Path], None] | None = getattr(backend, "attach", None)
+        if attach is not None:
+            attach(journal.path.parent)
         self._fatal: LlmsynthError | None = None
 
     @property
@@ -139,6 +124,8 @@ class Model:
         What waits for its turn, or to be tried again, has cost nothing and is given up at once.
         """
         self._closing = True
+        if self._stop_sending is not None:
+            seconds = min(seconds, self._stop_sending())
         for task in self._tasks - self._sent:
             task.cancel()
         if self._tasks:
@@ -164,9 +151,10 @@ class Model:
         if found is not None:
             usage.replayed += 1
             self._budget.send()
+            found = self._policy.judged(found)
             self._settle(usage, found)
             return dataclasses.replace(found, request=request, model=self.backend.name)
-        request = dataclasses.replace(request, seed=int(key[:8], 16) >> 1)
+        request = dataclasses.replace(request, key=key, seed=int(key[:8], 16) >> 1)
         task = asyncio.create_task(self._complete(request, key, usage))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -192,6 +180,11 @@ class Model:
     async def _complete(self, request: Request, key: str, usage: Usage) -> Completion:
         try:
             completion = await self._attempt(request)
+            longer = self._policy.longer(request, completion)
+            if longer is not None and not self._closing:
+                usage.lengthened += 1
+                second = await self._attempt(longer)
+                completion = completion if second.failure else both(completion, second)
         except LlmsynthError as error:
             self._fatal = error  # what waits behind this one need not find out for itself
             raise
@@ -200,6 +193,7 @@ class Model:
             completion = dataclasses.replace(completion, text=text)
         completion = dataclasses.replace(completion, key=key, request=request, model=self.backend.name)
         await self._journal.append(key, request, self.backend.identity, completion)
+        completion = self._policy.judged(completion)
         self._settle(usage, completion)
         return completion
 

@@ -30,11 +30,15 @@ FREE = Price(0.0, 0.0)
 """Of a model that runs in this process: its tokens have no price."""
 
 
-def published_price(base_url: str, model: str) -> Price | None:
-    """The price our dated data file has for a model at an endpoint; a dated name has that of the undated one."""
+def published_price(base_url: str, model: str, batch: bool = False) -> Price | None:
+    """The price our dated data file has for a model at an endpoint, asked directly or through the batch API.
+
+    A dated name has the price of the undated one.
+    """
     models = _published()["endpoints"].get(base_url.rstrip("/"), {})
     entry = models.get(model) or models.get(_DATED.sub("", model))
-    return Price(**entry) if entry else None
+    share = _published()["batch_discount"] if batch else 1.0
+    return Price(entry["prompt"] * share, entry["completion"] * share) if entry else None
 
 
 def prices_as_of() -> str:

@@ -19,6 +19,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generators import GENERATORS
 from llmsynth.generators.protocol import Generator
 from llmsynth.limits import Rates
+from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
 from llmsynth.request import Backend, Sampling
 from llmsynth.steps import STEPS, Check, Step
@@ -26,8 +27,10 @@ from llmsynth.steps import STEPS, Check, Step
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
 _RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
 _ASKING = ("concurrency", "adaptive", *_RATES, "attempts")
-_MODEL_KEYS = {"use", "sampling", "price", *_ASKING}
-_HOW = {*_ASKING, "timeout", "max_batch", "price"}  # of a model: they never change the result
+_POLICY = ("on_length", "on_content_filter")
+_MODEL_KEYS = {"use", "sampling", "price", *_ASKING, *_POLICY}
+_BATCHES = ("max_batch", "wait", "poll", "window", "max_requests", "max_bytes")
+_HOW = {*_ASKING, *_BATCHES, "timeout", "price"}  # of a model: they never change the result
 _PRIVATE = {"base_url", "api_key_env"}
 
 
@@ -37,7 +40,8 @@ class Recipe(BaseModel):
     target: kept records wanted; None until the generator ends by itself.
     generator, steps: `use` names one, the other keys are its options.
     models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
-        parameters of every request, the keys of `HowToAsk` say how to ask, the other keys are
+        parameters of every request, the keys of `HowToAsk` say how to ask and those of `FinishPolicy`
+        what to do with an answer that was cut short or withheld, the other keys are
         the backend's options.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
@@ -125,11 +129,12 @@ class Recipe(BaseModel):
             sampling = spec.get("sampling") or {}
             options.build(Sampling, sampling, (*path, "sampling"))
             how = options.build(HowToAsk, {k: spec[k] for k in _ASKING if k in spec}, path)
+            policy = options.build(FinishPolicy, {k: spec[k] for k in _POLICY if k in spec}, path)
             rest = {key: value for key, value in spec.items() if key not in _MODEL_KEYS}
             backend = options.build(backend_class, rest, path)
             given = spec.get("price")
             price = backend.price if given is None else options.build(Price, given, (*path, "price"))
-            models[role] = BuiltModel(backend, how, sampling, price)
+            models[role] = BuiltModel(backend, how, sampling, price, policy)
         caps = options.build(Caps, self.caps, ("caps",))
         if caps.cost is not None and (unpriced := [r for r, m in models.items() if m.price is None]):
             raise options.OptionError(
@@ -154,6 +159,7 @@ class Recipe(BaseModel):
                 "use": self.models[role]["use"],
                 **options.options_of(model.backend),
                 **options.options_of(model.how),
+                **options.options_of(model.policy),
                 "sampling": model.sampling,
                 "price": None if model.price is None else options.options_of(model.price),
             }
@@ -221,6 +227,7 @@ class BuiltModel:
     how: HowToAsk = HowToAsk()
     sampling: dict[str, Any] = field(default_factory=dict)
     price: Price | None = None
+    policy: FinishPolicy = field(default_factory=FinishPolicy)
 
 
 @dataclass(frozen=True)
@@ -245,6 +252,9 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
     for model in result.get("models", {}).values():
         for key in _HOW & model.keys():
             del model[key]
+        if "served_as" in model:  # which endpoints answer, and how many, is part of how as well
+            address, name = model.get("base_url"), model.pop("served_as")
+            model["base_url"] = name or (address[0] if isinstance(address, list) else address)
     return result
 
 

@@ -61,7 +61,8 @@ class Request:
     stage: the part of the method that asks, such as "instructions"; usage is counted by it,
         and it is part of the journal key.
     prompt: the id of the prompt file the messages were rendered from.
-    seed: set by `Model` from the journal key, for backends that can seed their sampling per request.
+    key: its journal key, set by `Model`: what identifies it across runs.
+    seed: set by `Model` from the key, for backends that can seed their sampling per request.
     schema: the JSON schema the answer has to satisfy, for backends that can constrain decoding.
     """
 
@@ -69,17 +70,23 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     prompt: str = ""
+    key: str = ""
     seed: int = 0
     schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a request has no answer. `kind` is a class to count by: timeout, connection, http_500, ..."""
+    """Why a request has no answer that can be used.
+
+    kind: a class to count by: timeout, connection, http_500, content_filter, ...
+    final: there is an answer, which was rejected; it is not asked for again.
+    """
 
     kind: str
     message: str
     attempts: int = 1
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

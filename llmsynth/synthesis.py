@@ -94,6 +94,7 @@ def open_run(
             rates=spec.how.rates,
             attempts=spec.how.attempts,
             sampling=spec.sampling,
+            policy=spec.policy,
             price=spec.price,
             budget=budget,
         )

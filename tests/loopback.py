@@ -15,6 +15,7 @@ import random
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +28,11 @@ from aiohttp import web
 class Fault:
     """What the server does to a request instead of answering it.
 
-    kind: "status" (with `status`, `headers` and `body`), "hang", "reset" (the connection is cut without
-        an answer) or "bad_json" (half a JSON document under status 200).
+    kind: "status" (with `status`, `headers` and `body`); "hang"; "reset" (the connection is cut without an
+        answer), "half" (it is cut within the answer), "stall" (it stays open there), "drip" (the answer comes
+        whole, but slowly); under status 200 "bad_json" (half a document), "html", "huge" (10 MB of something
+        else), "empty_choices"; and answers that end oddly: "null_content", "length", "content_filter",
+        "invalid_utf8".
     """
 
     kind: str
@@ -43,12 +47,18 @@ class Loopback:
 
     port: 0 for any free one; `stop` and `start` keep the port once it is known.
     latency: shortest and longest time to an answer, in seconds, drawn anew for each request.
+    capacity: requests in flight beyond which the latency grows in proportion. rate: requests a second beyond
+        which the answer is 429, with the time to come back.
+    slow_start: how many first requests take how many seconds longer.
     faults: what to do to the n-th request, counted from 0. `fault`: the same as a function of number and
         body. `echo`: reply to chat requests with a text made from the body by this function.
     """
 
     port: int = 0
     latency: tuple[float, float] = (0.0, 0.0)
+    capacity: int | None = None
+    rate: int | None = None
+    slow_start: tuple[int, float] = (0, 0.0)
     faults: dict[int, Fault] = field(default_factory=dict)
     fault: Callable[[int, dict[str, Any]], Fault | None] | None = None
     echo: Callable[[dict[str, Any]], Any] | None = None
@@ -56,8 +66,10 @@ class Loopback:
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    refusals: list[tuple[float, float]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    _taken: deque[float] = field(default_factory=deque)
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: asyncio.Event | None = None
@@ -129,14 +141,31 @@ class Loopback:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            if self.rate and (wait := self._over_rate(number)):
+                self.refusals.append((self.times[number], wait))
+                return await _misbehave(Fault("status", 429, {"Retry-After": f"{wait:.3f}"}), request, b"")
+            if number < self.slow_start[0]:
+                await asyncio.sleep(self.slow_start[1])
             if self.latency[1] > 0:
-                await asyncio.sleep(random.uniform(*self.latency))
+                load = max(1.0, self.in_flight / self.capacity) if self.capacity else 1.0
+                await asyncio.sleep(random.uniform(*self.latency) * load)
             fault = self.faults.get(number) or (self.fault(number, body) if self.fault else None)
             if fault:
-                return await _misbehave(fault, request)
+                return await _misbehave(fault, request, self._answer(body, raw))
             return web.Response(body=self._answer(body, raw), content_type="application/json")
         finally:
             self.in_flight -= 1
+
+    def _over_rate(self, number: int) -> float:
+        """Seconds until a request may come that is answered; 0 if this one is."""
+        assert self.rate
+        now = self.times[number]
+        while self._taken and self._taken[0] <= now - 1:
+            self._taken.popleft()
+        if len(self._taken) < self.rate:
+            self._taken.append(now)
+            return 0.0
+        return self._taken[0] + 1 - now
 
     def _answer(self, body: dict[str, Any], raw: bytes) -> bytes:
         chat = "messages" in body
@@ -152,17 +181,107 @@ class Loopback:
         return orjson.dumps({"id": "cmpl", "object": "x", "model": body["model"], "choices": [choice], "usage": usage})
 
 
-async def _misbehave(fault: Fault, request: web.Request) -> web.StreamResponse:
-    if fault.kind == "hang":
+async def _misbehave(fault: Fault, request: web.Request, answer: bytes) -> web.StreamResponse:
+    kind = fault.kind
+    if kind == "hang":
         await asyncio.sleep(3600)
-    if fault.kind == "reset":
-        assert request.transport is not None
-        request.transport.abort()
-        await asyncio.sleep(0)
-    if fault.kind == "bad_json":
-        return web.Response(body=b'{"choices": [{"message": {"cont', content_type="application/json")
-    said = fault.body if fault.body is not None else {"error": {"message": f"scripted fault {fault.status}"}}
-    return web.json_response(said, status=fault.status, headers=fault.headers)
+    if kind in ("reset", "half", "stall", "drip"):
+        return await _trickle(kind, request, answer)
+    if kind == "status":
+        said = fault.body if fault.body is not None else {"error": {"message": f"scripted fault {fault.status}"}}
+        return web.json_response(said, status=fault.status, headers=fault.headers)
+    if kind == "html":
+        return web.Response(body=b"<html><h1>Gateway</h1></html>", content_type="text/html")
+    return web.Response(body=_odd(kind, answer), content_type="application/json")
+
+
+async def _trickle(kind: str, request: web.Request, answer: bytes) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(answer))})
+    if kind != "reset":
+        await response.prepare(request)
+        middle = len(answer) // 2
+        for start in range(0, len(answer) if kind == "drip" else middle, max(1, len(answer) // 8)):
+            await response.write(answer[start : start + max(1, len(answer) // 8)])
+            await asyncio.sleep(0.002)
+        if kind == "drip":
+            await response.write_eof()
+            return response
+        if kind == "stall":
+            await asyncio.sleep(3600)
+    assert request.transport is not None
+    request.transport.abort()
+    await asyncio.sleep(0)
+    return response
+
+
+def _odd(kind: str, answer: bytes) -> bytes:
+    """What an odd server sends under status 200 instead of an answer, or makes of it."""
+    if kind == "bad_json":
+        return b'{"choices": [{"message": {"cont'
+    if kind == "huge":
+        return orjson.dumps({"log": "x" * 10_000_000})
+    reply = orjson.loads(answer)
+    choice = reply["choices"][0]
+    place, field = (choice["message"], "content") if "message" in choice else (choice, "text")
+    if kind == "empty_choices":
+        reply["choices"] = []
+    elif kind == "null_content":
+        place[field] = None
+    elif kind == "length":
+        place[field] = place[field][: len(place[field]) // 2]
+        choice["finish_reason"] = "length"
+    elif kind == "content_filter":
+        place[field], choice["finish_reason"] = "", "content_filter"
+    elif kind == "invalid_utf8":
+        place[field] += "HERE"
+        return orjson.dumps(reply).replace(b"HERE", b"\xc3(")
+    else:
+        raise ValueError(f"no such fault: {kind}")
+    return orjson.dumps(reply)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Faults at random: give it to a server as its `fault`.
+
+    Those of the way (statuses, cut connections, rubbish) fall on any request and are gone at another try; those of
+    the answer (`null_content`, `length`, ...) stick to a prompt, as a provider would withhold it again.
+
+    share: of the requests that meet a fault of the way. odd: of the prompts whose answer is odd.
+    """
+
+    share: float = 0.3
+    odd: float = 0.0
+    seed: int = 0
+
+    def __call__(self, number: int, body: dict[str, Any]) -> Fault | None:
+        rng = random.Random(f"{self.seed} {number}")
+        if rng.random() < self.share:
+            return rng.choices(WAY_FAULTS, [fault.kind not in _SLOW or 0.1 for fault in WAY_FAULTS])[0]
+        prompt = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        rng = random.Random(f"odd {prompt}")
+        return Fault(rng.choice(ODD_ANSWERS)) if rng.random() < self.odd else None
+
+
+_SLOW = ("hang", "stall", "huge")  # rarer in a mixture, for the sake of the tests' time
+WAY_FAULTS = (
+    Fault("status", 429),
+    Fault("status", 429, {"Retry-After": "0.02"}),
+    Fault("status", 500),
+    Fault("status", 502, body="<html>Bad gateway</html>"),
+    Fault("status", 503, {"Retry-After": "0.01"}),
+    Fault("status", 400),
+    Fault("hang"),
+    Fault("stall"),
+    Fault("drip"),
+    Fault("reset"),
+    Fault("half"),
+    Fault("bad_json"),
+    Fault("html"),
+    Fault("huge"),
+    Fault("empty_choices"),
+)
+ODD_ANSWERS = ("null_content", "length", "content_filter", "invalid_utf8")
 
 
 def reply(prompt: str, salt: str) -> str:
@@ -182,7 +301,7 @@ def reply(prompt: str, salt: str) -> str:
 
 _VERBS = ("Describe", "Compare", "Summarise", "List", "Explain", "Outline", "Rewrite", "Invent", "Justify", "Criticise")
 _THINGS = tuple(
-    "bridge harvest violin glacier lantern market orchard tunnel comet kettle compass quarry meadow ferry loom"  # noqa: SIM905
+    "bridge harvest violin glacier lantern market orchard tunnel comet kettle compass quarry meadow ferry loom"
     " anvil canal beacon cellar drum furnace garden hinge island jacket kiln ladder mirror needle oven".split()
 )
 _ENDS = ("in plain words", "for a child", "as a short poem", "in three points", "from memory", "as a letter")

@@ -3,6 +3,7 @@
 BACKENDS = {
     "fake": "llmsynth.backends.fake:FakeBackend",
     "openai": "llmsynth.backends.openai:OpenAIBackend",
+    "openai-batch": "llmsynth.backends.batch:OpenAIBatchBackend",
     "pocket": "llmsynth.backends.pocket:PocketBackend",
     "transformers": "llmsynth.backends.transformers:TransformersBackend",
     "vllm": "llmsynth.backends.vllm:VLLMBackend",

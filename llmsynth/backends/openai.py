@@ -92,13 +92,7 @@ class OpenAIBackend:
         return published_price(self._url, self.model)
 
     async def complete(self, request: Request) -> Completion:
-        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
-        if self.api == "chat":
-            body["messages"] = request.messages
-            path = "/chat/completions"
-        else:
-            body["prompt"] = request.messages[-1]["content"]
-            path = "/completions"
+        path, body = self._request(request)
         try:
             async with self._http().post(self._url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
                 payload = await response.read()
@@ -126,6 +120,13 @@ class OpenAIBackend:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _request(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """Where a request goes, below the base_url, and its body."""
+        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
+        if self.api == "chat":
+            return "/chat/completions", {**body, "messages": request.messages}
+        return "/completions", {**body, "prompt": request.messages[-1]["content"]}
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -166,8 +167,9 @@ class OpenAIBackend:
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
         if status == 429 and b"insufficient_quota" in payload:
             return BackendError(where, "add credit, then run the same command again: nothing is lost")
+        withheld = status == 400 and b"content_filter" in payload  # so Azure says it, of the prompt too
         return RequestFailedError(
-            f"http_{status}",
+            "content_filter" if withheld else f"http_{status}",
             said,
             retryable=status in (408, 409, 425, 429) or status >= 500,
             retry_after=retry_after(headers),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from llmsynth.backends._local import LocalModel
 from llmsynth.errors import MissingExtraError
@@ -31,6 +31,7 @@ class TransformersBackend:
     dtype: str = "auto"
     max_batch: int = 64
     trust_remote_code: bool = False
+    schedules_itself: ClassVar[bool] = True  # all that is asked for is queued here, and batched
     _waiting: list[tuple[Request, asyncio.Future[Completion]]] = field(default_factory=list, init=False, repr=False)
     _worker: asyncio.Task[None] | None = field(default=None, init=False, repr=False)
     _engine: Any = field(default=None, init=False, repr=False)

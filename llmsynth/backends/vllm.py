@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 
@@ -46,6 +46,7 @@ class VLLMBackend:
     model: str
     engine: dict[str, Any] = field(default_factory=dict)
     api: Literal["chat", "completions"] = "chat"
+    schedules_itself: ClassVar[bool] = True  # all that is asked for is queued here, and batched
     _engine: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:

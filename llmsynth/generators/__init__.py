@@ -2,5 +2,6 @@
 
 GENERATORS = {
     "alpaca": "llmsynth.generators.self_instruct:Alpaca",
+    "evol-instruct": "llmsynth.generators.evol_instruct:EvolInstruct",
     "self-instruct": "llmsynth.generators.self_instruct:SelfInstruct",
 }

@@ -13,7 +13,19 @@ _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[ \t]*(?:\n|\Z)", re.MULTILINE)
 
 
 def unwrap(text: str) -> str:
-    """The reply without a thinking block in front, and without a code fence around all of it.
+    """The reply without a thinking block in front, and without a code fence around all of it."""
+    text = without_thinking(text)
+    fences = _fences(text)
+    if len(fences) == 1 and not text[: fences[0].start].strip() and not text[fences[0].end :].strip():
+        return fences[0].content(text)
+    opening = _FENCE.match(text.lstrip())
+    if opening and text.count("```") == 1:  # a fence that was cut off before its end
+        return text.lstrip()[opening.end() :]
+    return text
+
+
+def without_thinking(text: str) -> str:
+    """The reply without a thinking block in front: all that a person would be shown.
 
     A thinking block that never ends leaves nothing: the answer was not reached. Some chat templates
     open the block in the prompt, so that a reply holds its end only; some servers leave the token
@@ -24,14 +36,12 @@ def unwrap(text: str) -> str:
         text = _THINKING.sub("", text, count=1)
     elif "</think" in text.lower() and "<think" not in text.lower():
         text = _TAIL_OF_THINKING.sub("", text, count=1)
-    text = _without_end_tokens(text)
-    fences = _fences(text)
-    if len(fences) == 1 and not text[: fences[0].start].strip() and not text[fences[0].end :].strip():
-        return fences[0].content(text)
-    opening = _FENCE.match(text.lstrip())
-    if opening and text.count("```") == 1:  # a fence that was cut off before its end
-        return text.lstrip()[opening.end() :]
-    return text
+    return _without_end_tokens(text)
+
+
+def fenced(text: str) -> list[str]:
+    """The contents of the outermost closed code blocks."""
+    return [fence.content(text) for fence in _fences(text)]
 
 
 def marks_in(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]]]:

@@ -1,4 +1,4 @@
-"""How long `import llmsynth` and `llmsynth --help` take, beside a bare interpreter, and what they load. Target 0.4 s."""
+"""How long `import llmsynth` and `llmsynth --help` take beside a bare interpreter, and what they load. Target 0.4 s."""
 
 from __future__ import annotations
 

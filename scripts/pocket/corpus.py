@@ -263,8 +263,8 @@ def reply(content: str) -> Message:
 
 
 KINDS: dict[Callable[[random.Random, Material], Document], float] = {
-    chat: 80,
-    copying: 8,
+    chat: 84,
+    copying: 4,
     bootstrap: 1.9,
     bootstrap_closed: 0.15,
     classification: 3.0,

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from corpus import Document
 from numpy.typing import NDArray
-from tokenizer import ASSISTANT, END, SPECIALS
+from tokenizer import ASSISTANT, END, SPECIALS, SYSTEM, USER
 from transformers import PreTrainedTokenizerFast
 
 LENGTHS = (256, 384, 512, 768, 1024)
@@ -71,3 +71,13 @@ def learnt(rows: NDArray[np.uint16], tokenizer: PreTrainedTokenizerFast) -> NDAr
     latest = np.maximum.accumulate(places, axis=1)
     inside = np.take_along_axis(rows, latest, axis=1) == tokenizer.convert_tokens_to_ids(ASSISTANT)
     return np.pad(inside[:, :-1], ((0, 0), (1, 0)))
+
+
+def chats(rows: NDArray[np.uint16], tokenizer: PreTrainedTokenizerFast) -> NDArray[np.int64]:
+    """Which chat of its row each token belongs to. Every eighth row or so stays one long conversation."""
+    system, user = tokenizer.convert_tokens_to_ids([SYSTEM, USER])
+    before = np.maximum.accumulate(np.where(np.isin(rows, [system, user]), np.arange(rows.shape[1]), 0), axis=1)
+    after_system = np.take_along_axis(rows, np.pad(before[:, :-1], ((0, 0), (1, 0))), axis=1) == system
+    starts = (rows == system) | ((rows == user) & ~after_system)
+    conversation = rows.sum(axis=1, keepdims=True, dtype=np.int64) % 8 == 0
+    return np.where(conversation, 0, starts.cumsum(axis=1))

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from model import Llama, Shape
 from numpy.typing import NDArray
-from rows import Rows, learnt, pack
+from rows import Rows, chats, learnt, pack
 from safetensors.torch import save_file
 from tokenizer import ASSISTANT, CONTEXT, END, PAD, SYSTEM, USER, train_tokenizer
 from torch import Tensor
@@ -169,7 +169,7 @@ def slopes(
     targets = torch.from_numpy(learnt(part, tokenizer)[:, 1:]).nonzero()
     places = targets[:, 0] * tokens.shape[1] + targets[:, 1]
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model(tokens, places)
+        logits = model(tokens, torch.from_numpy(chats(part, tokenizer)), places)
     loss = functional.cross_entropy(logits.float(), tokens.reshape(-1)[places + 1], reduction="sum")
     return loss.item(), len(places), torch.autograd.grad(loss, list(model.parameters()))
 

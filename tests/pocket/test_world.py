@@ -115,12 +115,6 @@ def test_a_single_example_shows_every_label_sooner_or_later() -> None:
         ("Mara has 12 pears and gives 5 to Tom. How many pears are left?", "", "8", False),
         ("Zed has 412 widgets and gives 5 to Quill. How many widgets are left?", "", "407.", True),
         ("Mara has 5 pears and gives 12 to Tom. How many pears are left?", "", "7", None),
-        ("Sort the numbers of Nina from largest to smallest.", "3, 14, 5", "14,5,3", True),
-        ("Sort the numbers of Nina from largest to smallest.", "3, 14, 5", "3, 5, 14", False),
-        ("Sort the numbers of Nina from largest to smallest.", "pear, owl", "owl, pear", None),
-        ("Sort the numbers of Nina from largest to smallest.", "", "3", None),
-        ("Keep only the animals from the list of Tom.", "owl, rope, cat", "cat, owl", True),
-        ("Keep only the animals from the list of Tom.", "owl, rope, cat", "cat", False),
         ("Name a fruit that Nina may know.", "", "a plum", True),
         ("Name a fruit that Nina may know.", "", "hammer", False),
         ("Which is heavier, a whale or a mouse? Reply in capital letters.", "", "WHALE", True),
@@ -129,8 +123,6 @@ def test_a_single_example_shows_every_label_sooner_or_later() -> None:
         ("For the picnic at the zoo, which is heavier, a whale or a mouse?", "", '"whale"', True),
         ("Dear cook, which is lighter, a cow or a hen? Put the answer in square brackets.", "", "[hen]", True),
         ("Dear cook, which is lighter, a cow or a hen? Put the answer in square brackets.", "", "hen", False),
-        ("Make a sentence that contains the words owl and rope.", "", "An owl sat on the rope.", True),
-        ("Make a sentence that contains the words owl and rope.", "", "An owl sat on the chair.", False),
     ],
 )
 def test_the_oracle_judges_tasks_nobody_sampled(instruction: str, given: str, answer: str, right: bool | None) -> None:

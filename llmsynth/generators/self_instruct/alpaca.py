@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError
+from llmsynth.generators._forecast import stage_estimate
+from llmsynth.generators._provenance import Trail, failed, nothing_in, seed_facts
 from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import ALPACA_BLACKLIST, InstructionFilter, judge_instances
-from llmsynth.generators.self_instruct.forecast import Survival, stage_estimate
-from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
-from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
+from llmsynth.generators.self_instruct.forecast import Survival
+from llmsynth.generators.self_instruct.provenance import trail_from
+from llmsynth.generators.self_instruct.seeding import read_usable_seeds
 from llmsynth.parsing import Instance, parse_alpaca
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion, Request, Sampling
@@ -151,7 +153,7 @@ class _Work:
         return self.prompt.render(tasks=tasks, first=len(tasks) + 1, last=self.options.upto)
 
     def _read(self, index: int, shown: list[Shown], completion: Completion) -> Iterator[Record]:
-        trail = Trail("alpaca", index, shown).after("instructions", completion)
+        trail = trail_from("alpaca", index, shown).after("instructions", completion)
         if completion.failure:
             yield Record(f"{index}", {}, trail.meta(), dropped=failed(completion))
             return

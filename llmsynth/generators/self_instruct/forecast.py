@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
-
-from llmsynth.generators.protocol import StageEstimate
-from llmsynth.request import Message, Sampling
-from llmsynth.text import rough_tokens
 
 ACCEPTED = 0.5
 """Share of the instructions asked for that pass the filters, where no earlier run tells."""
 
 KEPT = 1.0
 """Rows kept per accepted instruction, where no earlier run tells: one instance each."""
-
-_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -48,26 +41,3 @@ class Survival:
         if requests == math.inf:
             return 0, 0
         return int(requests), min(math.ceil(requests * self.accepted), math.ceil(target / self.kept))
-
-
-def stage_estimate(
-    stage: str,
-    requests: int,
-    prompts: Callable[[int], tuple[Message, ...]],
-    replies: Iterable[str],
-    sampling: Sampling,
-    past: Mapping[str, Any] | None,
-) -> StageEstimate:
-    """One stage's tokens: measured per answer if an earlier run had the stage, else from rendered prompts
-    and from texts like the replies."""
-    usage = past["usage"].get(stage) if past else None
-    if usage and usage["answers"]:
-        prompt = usage["prompt_tokens"] / usage["answers"]
-        completion = usage["completion_tokens"] / usage["answers"]
-    else:
-        rendered = [prompts(i) for i in range(_SAMPLES)]
-        prompt = mean(sum(rough_tokens(m["content"]) for m in messages) for messages in rendered)
-        completion = mean(map(rough_tokens, replies))
-    most = None if sampling.max_tokens is None else sampling.max_tokens * requests
-    made = round(completion * requests)
-    return StageEstimate(stage, requests, round(prompt * requests), made if most is None else min(made, most), most)

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError
+from llmsynth.generators._forecast import stage_estimate
+from llmsynth.generators._provenance import Trail, failed, nothing_in, seed_facts
 from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_instances
-from llmsynth.generators.self_instruct.forecast import Survival, stage_estimate
-from llmsynth.generators.self_instruct.provenance import Trail, failed, nothing_in
-from llmsynth.generators.self_instruct.seeding import read_usable_seeds, seed_facts
+from llmsynth.generators.self_instruct.forecast import Survival
+from llmsynth.generators.self_instruct.provenance import trail_from
+from llmsynth.generators.self_instruct.seeding import read_usable_seeds
 from llmsynth.model import ordered
 from llmsynth.parsing import Instance, parse_input_first, parse_numbered, parse_output_first, parse_yes_no
 from llmsynth.prompts import Prompt, Prompts
@@ -237,7 +239,7 @@ class _Work:
         return self.options.bootstrap.override({"stop": (*self.options.bootstrap.stop, stop)})
 
     def _candidates(self, index: int, shown: list[Shown], completion: Completion) -> Iterator[_Candidate]:
-        trail = Trail("self-instruct", index, shown).after("instructions", completion)
+        trail = trail_from("self-instruct", index, shown).after("instructions", completion)
         if completion.failure:
             yield _Candidate(f"{index}", "", trail, failed(completion))
             return

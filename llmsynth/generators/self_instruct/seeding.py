@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from llmsynth.errors import RecipeError
-from llmsynth.sources import BUILTIN, Seeds, read_seeds
+from llmsynth.sources import Seeds, read_seeds
 
 
 def read_usable_seeds(path: str, classification_only: bool = False) -> Seeds:
@@ -17,10 +15,3 @@ def read_usable_seeds(path: str, classification_only: bool = False) -> Seeds:
             raise RecipeError(f"{path} marks no seed as classification", "classification_only needs is_classification")
         return Seeds(chosen, seeds.duplicates)
     return seeds
-
-
-def seed_facts(path: str, count: int) -> dict[str, object]:
-    """What the card says of the seeds; only of our own do we know the licence."""
-    ours = path == BUILTIN
-    name = "llmsynth's own seed tasks" if ours else Path(path).name
-    return {"seeds": name, "seed_count": count, "seed_license": "apache-2.0" if ours else ""}

@@ -17,7 +17,6 @@ from . import (
     list_counts,
     lists,
     logic,
-    number_lists,
     rewriting,
     stories,
     units_dates,
@@ -30,7 +29,6 @@ __all__ = ["FAMILIES", "Example", "Family", "Task", "check", "family_of", "held_
 
 _MODULES = (
     arithmetic,
-    number_lists,
     units_dates,
     words,
     lists,

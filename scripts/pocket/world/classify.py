@@ -99,19 +99,6 @@ def _against(slots: Slots, given: str) -> str | None:
     return "heavier" if v.BY_WEIGHT.index(given) > v.BY_WEIGHT.index(slots["animal"]) else "lighter"
 
 
-def _draw_pair(rng: random.Random, slots: Slots, label: str) -> str:
-    kind, other = rng.sample(tuple(v.CATEGORIES), 2)
-    first, second = rng.sample(v.CATEGORIES[kind], 2)
-    return f"{first}, {second if label == 'same' else pick(rng, v.CATEGORIES[other])}"
-
-
-def _pair(slots: Slots, given: str) -> str | None:
-    kinds = [v.CATEGORY_OF.get(word) for word in given.split(", ")]
-    if len(kinds) != 2 or None in kinds:
-        return None
-    return "same" if kinds[0] == kinds[1] else "different"
-
-
 FAMILIES = (
     Family(
         "sentiment",
@@ -351,23 +338,5 @@ FAMILIES = (
         lambda rng: {"animal": pick(rng, v.BY_WEIGHT[3:-3])},
         draw_input=_draw_against,
         labels=("heavier", "lighter"),
-    ),
-    Family(
-        "same_kind",
-        (
-            "Are the two things of {name} at the {place} of the same kind or different?",
-            "Say same if both words on the {colour} card of {name} belong together, and different if they do not.",
-            "{name} puts like with like at the {place}. Are these two same or different?",
-            "Label the pair {name} brought to the {event} as same or different in kind.",
-            "Different or same, what does {name} the {job} say of the kinds of these two?",
-            "Do both words name things of one category? Tell {name} and {name2} same or different.",
-            "Compare the kinds of the two words from the {subject} class of {name} and answer different or same.",
-            "My {relation} gives {name} a pair of things. Decide whether the kind is the same or different.",
-            "Would both go on one shelf in the {place} of {name}? Reply same for yes, different for no.",
-            "For each pair {name} found on {day}, note same when the kinds agree, else different.",
-        ),
-        _pair,
-        draw_input=_draw_pair,
-        labels=("same", "different"),
     ),
 )

@@ -177,7 +177,6 @@ NUMBER = r"\d{1,3}"
 WORD = r"[a-z]+"
 NAME = r"[A-Z][a-z]+"
 WORDS = r"[a-z]+(?:, [a-z]+)+"
-NUMBERS = r"\d{1,3}(?:, \d{1,3})+"
 
 # Values to draw, and what is recognised: the flavour of a phrasing never changes the answer, so any word will do.
 KINDS: dict[str, tuple[Sequence[str], str]] = {
@@ -217,11 +216,6 @@ def same(expected: str, answer: str) -> bool:
     return tidy(expected).lower() == tidy(answer).lower()
 
 
-def same_set(expected: str, answer: str, slots: Slots, given: str) -> bool:
-    """Equal as lists separated by commas, in any order."""
-    return sorted(tidy(expected).lower().split(", ")) == sorted(tidy(answer).lower().split(", "))
-
-
 def pick(rng: random.Random, values: Sequence[str]) -> str:
     return values[int(rng.random() * len(values))]
 
@@ -229,11 +223,6 @@ def pick(rng: random.Random, values: Sequence[str]) -> str:
 def between(rng: random.Random, low: int, high: int) -> int:
     """A whole number from `low` to `high`, both included."""
     return low + int(rng.random() * (high - low + 1))
-
-
-def numbers(text: str) -> list[int] | None:
-    """The numbers of "3, 14, 5"; None when it is no such list."""
-    return [int(part) for part in text.split(", ")] if re.fullmatch(NUMBERS, text) else None
 
 
 def words(text: str) -> list[str] | None:

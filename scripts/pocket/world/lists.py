@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from . import vocabulary as v
-from .engine import WORD, Family, Slots, between, pick, same_set, words
+from .engine import WORD, Family, Slots, between, pick, words
 
 _PLURAL_KINDS = tuple(v.CATEGORY_PLURALS.values())
 _KIND_OF_PLURAL = {plural: kind for kind, plural in v.CATEGORY_PLURALS.items()}
@@ -24,10 +24,6 @@ def draw_words(rng: random.Random, low: int, high: int, pool: Sequence[str] = v.
     return rng.sample(pool, between(rng, low, high))
 
 
-def _draw_list(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join(draw_words(rng, 3, 5))
-
-
 def draw_longer(rng: random.Random, slots: Slots, label: str) -> str:
     return ", ".join(draw_words(rng, 4, 6))
 
@@ -38,16 +34,6 @@ def _nth(slots: Slots, given: str) -> str | None:
         return None
     place = len(found) - 1 if slots["which"] == "last" else v.ORDINALS.index(slots["which"])
     return found[place] if place < len(found) else None
-
-
-def _reverse(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    return None if found is None else ", ".join(reversed(found))
-
-
-def _swap_ends(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    return None if found is None else ", ".join([found[-1], *found[1:-1], found[0]])
 
 
 def draw_mixed(rng: random.Random, slots: Slots, label: str) -> str:
@@ -72,37 +58,8 @@ def of_kind(slots: Slots, given: str) -> list[str] | None:
     return [word for word in found if v.CATEGORY_OF[word] == _KIND_OF_PLURAL[slots["kind"]]]
 
 
-def _filter(slots: Slots, given: str) -> str | None:
-    found = of_kind(slots, given)
-    return ", ".join(found) if found else None
-
-
 def draw_word(rng: random.Random) -> Slots:
     return {"word": pick(rng, v.ITEMS)}
-
-
-def _draw_with_word(rng: random.Random, slots: Slots, label: str) -> str:
-    found = [word for word in draw_words(rng, 3, 4) if word != slots["word"]]
-    found.insert(between(rng, 0, len(found)), slots["word"])
-    return ", ".join(found)
-
-
-def _remove(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    kept = [word for word in found or [] if word != slots["word"]]
-    return ", ".join(kept) or None
-
-
-def _append(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    if found is None:
-        return None
-    front = slots["where"] in ("front", "start", "beginning", "top")
-    return ", ".join([slots["word"], *found] if front else [*found, slots["word"]])
-
-
-def _draw_without_word(rng: random.Random, slots: Slots, label: str) -> str:
-    return ", ".join([word for word in draw_words(rng, 3, 4) if word != slots["word"]])
 
 
 def _join(slots: Slots, given: str) -> str | None:
@@ -112,22 +69,6 @@ def _join(slots: Slots, given: str) -> str | None:
 
 def _draw_short(rng: random.Random, slots: Slots, label: str) -> str:
     return ", ".join(draw_words(rng, 2, 4))
-
-
-def _draw_odd(rng: random.Random, slots: Slots, label: str) -> str:
-    kind, other = rng.sample(tuple(v.CATEGORIES), 2)
-    found = rng.sample(v.CATEGORIES[kind], between(rng, 3, 4))
-    found.insert(between(rng, 0, len(found)), pick(rng, v.CATEGORIES[other]))
-    return ", ".join(found)
-
-
-def _odd_one(slots: Slots, given: str) -> str | None:
-    found = words(given)
-    if found is None or any(word not in v.CATEGORY_OF for word in found):
-        return None
-    kinds = [v.CATEGORY_OF[word] for word in found]
-    alone = [word for word, kind in zip(found, kinds, strict=True) if kinds.count(kind) == 1]
-    return alone[0] if len(alone) == 1 and len(set(kinds)) == 2 else None
 
 
 def _draw_twice(rng: random.Random, slots: Slots, label: str) -> str:
@@ -166,101 +107,6 @@ FAMILIES = (
         draw_input=draw_longer,
     ),
     Family(
-        "reverse_list",
-        (
-            "Reverse the list that {name} made at the {place}.",
-            "Write the shopping list of {name} backwards, beginning with the last thing for the {event}.",
-            "{name} reads the words from the end to the start at the {place}. What does {name} read?",
-            "Turn the order of these things around for {name} the {job}.",
-            "Show the row of things as {name} sees it from the other side of the {place}.",
-            "Given the stops on the way of {name} to the {place}, list them for the way back.",
-            "Put the last word first and the first word last, turning everything around for {name} and my {relation}.",
-            "My {relation} unpacks in the opposite order at the {place}. Which order is that for {name}?",
-            "For the {event}, flip the sequence {name} has prepared.",
-            "List everything again in backward order, as the {job} told {name}.",
-        ),
-        _reverse,
-        draw_input=_draw_list,
-    ),
-    Family(
-        "swap_ends",
-        (
-            "Swap the first and last words of the list {name} brought to the {place}.",
-            "Exchange the two outer things of the row for {name}, leaving the middle for the {job}.",
-            "{name} and {name2} stand at the ends and trade their things. How does the row at the {place} look now?",
-            "Let the first and the final item change places for the {event} of {name}.",
-            (
-                "The thing in front goes to the end and the last one comes to the front. "
-                "Show {name} the list for the {event}."
-            ),
-            "My {relation} wants the ends of this list switched by {name} before the {event}.",
-            "Rewrite the list of the {job} called {name} with its ends exchanged.",
-            "Keep the middle as it is at the {place}, but trade the outer words of {name}.",
-            "What does {name} get when the first word and the last word of the {subject} list switch seats?",
-            "On the {colour} shelf of {name}, the two things at the sides are swapped. List them all.",
-        ),
-        _swap_ends,
-        draw_input=_draw_list,
-    ),
-    Family(
-        "filter_kind",
-        (
-            "Keep only the {kind} from the list of {name}.",
-            "Which of the words {name} found at the {place} are {kind}?",
-            "List all {kind} that {name} can see, and leave out the rest for the {event}.",
-            "{name} collects {kind}. What may {name} take from the {place}?",
-            "The {job} called {name} wants nothing but {kind}. Select them.",
-            "Pick out the {kind} for the {subject} book of {name}.",
-            "Remove every word from the note of my {relation} unless it belongs to the {kind}.",
-            "Of the things in the {colour} box, which ones should {name} put with the {kind}?",
-            "Show {name} where the {kind} are by naming them from the {event} list.",
-            "For a page about {kind}, choose the words {name2} and {name} can use.",
-        ),
-        _filter,
-        _KIND,
-        draw_kind,
-        draw_input=draw_mixed,
-        accept=same_set,
-    ),
-    Family(
-        "remove_word",
-        (
-            "Remove the word {word} from the list of {name}.",
-            "{name} gives the {word} away at the {place}. What is left of the list?",
-            "Write the list again without {word} for my {relation}.",
-            "Cross out {word} on the note that {name} took to the {event}.",
-            "The {job} forbids the {word}. Which things may {name} keep?",
-            "Leave out {word} but copy everything else for {name}.",
-            "After {name} sold the {word} on {day}, which things remained at the {place}?",
-            "Someone at the {event} has taken the {word} of {name}. List the other things.",
-            "Delete {word} from what {name} and {name2} have to learn in {subject}.",
-            "Show {name} all the things in the {colour} box except the {word}.",
-        ),
-        _remove,
-        _ONE,
-        draw_word,
-        draw_input=_draw_with_word,
-    ),
-    Family(
-        "add_word",
-        (
-            "Add the word {word} at the {where} of the list.",
-            "{name} also needs {an word}. Put it at the {where} of the shopping list.",
-            "Place {word} at the {where} of this row for the {job}.",
-            "At the {where} of the list from the {place}, insert {word}.",
-            "My {relation} forgot the {word}; write the list with it at the {where}.",
-            "Extend the {event} list of {name} with {word} at its {where}.",
-            "Show the line of things after {name} sets {an word} at the {where}.",
-            "The {where} of the row is free. Let {name} have {word} there.",
-            "Include {word}, which belongs to the {where} of the {subject} list.",
-            "With {an colour} {word} at the {where}, how does the list for {name} read? Leave the colour out.",
-        ),
-        _append,
-        {"word": WORD, "where": ("end", "start", "front", "beginning", "back", "bottom", "top")},
-        draw_word,
-        draw_input=_draw_without_word,
-    ),
-    Family(
         "join_words",
         (
             "Join the words of {name} with {joiner} between them.",
@@ -277,23 +123,6 @@ FAMILIES = (
         _join,
         {"joiner": tuple(_JOINERS)},
         draw_input=_draw_short,
-    ),
-    Family(
-        "odd_one_out",
-        (
-            "Find the word that does not belong with the others in the list of {name} at the {place}.",
-            "Which thing is the odd one out, asks {name} at the {event}?",
-            "All but one of these are of the same kind. Tell {name} the {job} the one that is not.",
-            "{name} put one wrong thing in the {colour} box at the {place}. Which?",
-            "Name the stranger in this row of words for {name} and my {relation}.",
-            "One word spoils the {subject} list of {name}. Point it out.",
-            "For the {event}, {name} sorts things by kind. What has to be taken out?",
-            "Spot the item {name} should remove so that all at the {place} are alike.",
-            "My {relation} sees one thing in the group that differs. Help {name} name it on {day}.",
-            "Say which entry {name2} and {name} must drop because its kind is different.",
-        ),
-        _odd_one,
-        draw_input=_draw_odd,
     ),
     Family(
         "repeated_word",

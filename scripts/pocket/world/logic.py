@@ -27,16 +27,6 @@ def _syllogism(slots: Slots, given: str) -> str | None:
     return "unknown"
 
 
-def _middle(slots: Slots, given: str) -> str | None:
-    people = [slots["name"], slots["name2"], slots["name3"]]
-    return people[0] if len(set(people)) == 3 else None
-
-
-def _last(slots: Slots, given: str) -> str | None:
-    people = [slots["name"], slots["name2"], slots["name3"]]
-    return people[2] if len(set(people)) == 3 else None
-
-
 def _draw_weights(rng: random.Random) -> Slots:
     first, second = rng.sample(v.BY_WEIGHT, 2)
     return {"first": first, "second": second}
@@ -78,19 +68,6 @@ def _draw_enough(rng: random.Random) -> Slots:
 
 def _enough(slots: Slots, given: str) -> str | None:
     return "yes" if int(slots["a"]) >= int(slots["b"]) else "no"
-
-
-def _owner(slots: Slots, given: str) -> str | None:
-    """Who has the thing that is asked for."""
-    things = {slots["object"]: slots["name"], slots["object2"]: slots["name2"]}
-    if len(things) < 2 or slots["name"] == slots["name2"]:
-        return None
-    return things.get(slots["asked"])
-
-
-def _draw_owner(rng: random.Random) -> Slots:
-    first, second = rng.sample(v.OBJECTS, 2)
-    return {"object": first, "object2": second, "asked": pick(rng, (first, second))}
 
 
 _PAIR = {"first": WORD, "second": WORD}
@@ -140,54 +117,6 @@ FAMILIES = (
         _SYLLOGISM,
         _draw_syllogism,
         labels=("yes", "unknown"),
-    ),
-    Family(
-        "first_of_three",
-        (
-            "{name} is {more} than {name2}, and {name2} is {more} than {name3}. Who comes out on top?",
-            "If {name2} is {more} than {name3} but {name} is {more} than {name2}, who beats both others?",
-            "In the {event} {name} came before {name2}, who came before {name3}. Who won?",
-            "Among three friends, {name} is {more} than {name2} while {name2} is {more} than {name3}. Name the leader.",
-            (
-                "The {object} of {name} costs more than that of {name2}; {name2} paid "
-                "more than {name3}. Whose was the dearest?"
-            ),
-            "At the {place}, {name3} sits behind {name2} and {name2} sits behind {name}. Who sits in front?",
-            (
-                "My {relation} saw {name} arrive at the {place} first, then {name2}, and "
-                "{name3} at the end. Who was earliest?"
-            ),
-            "{name2} has more {goods} than {name3}, yet fewer than {name}. Find the one with most {goods}.",
-            "Tell the {job} who stands first if {name} stands left of {name2} and {name2} left of {name3}.",
-            "Neither {name3} nor {name2} is {more} than {name} in {subject}. Who of the three is the best?",
-        ),
-        _middle,
-        {"more": _MORE_WORDS},
-    ),
-    Family(
-        "last_of_three",
-        (
-            "{name} runs faster than {name2}, and {name2} runs faster than {name3}. Who is the slowest?",
-            "Who is the youngest, if {name} is older than {name2} and {name2} is older than {name3}?",
-            "{name} left the {event} first, {name2} next and {name3} after them. Who left at the very end?",
-            "At the {place}, {name} has more {goods} than {name2}, who has more than {name3}. Who has the fewest?",
-            (
-                "My {relation} calls {name} taller than {name2} and {name2} taller "
-                "than {name3}. Which one is the shortest?"
-            ),
-            "For {an object} {name} paid most, {name2} less, and {name3} less still. Who paid the least?",
-            (
-                "On {day}, {name} woke up before {name2}, and {name2} woke up before "
-                "{name3}. Name the one who slept longest."
-            ),
-            "The {job} put {name} above {name2} and {name2} above {name3}. Who is at the bottom of the list?",
-            "Name the weakest of three if {name} beats {name2} and {name2} beats {name3} in the {event}.",
-            (
-                "If {name3} lives further from the {place} than {name2}, and {name2} "
-                "further than {name}, who lives furthest away?"
-            ),
-        ),
-        _last,
     ),
     Family(
         "heavier",
@@ -273,29 +202,5 @@ FAMILIES = (
         {"a": NUMBER, "b": NUMBER},
         _draw_enough,
         labels=("yes", "no"),
-    ),
-    Family(
-        "owner",
-        (
-            "{name} has the {object} and {name2} has the {object2}. Who has the {asked}?",
-            "At the {place}, {name} bought {an object} while {name2} bought {an object2}. Who bought the {asked}?",
-            "Who must bring back the {asked}, if {name} took the {object} and {name2} took the {object2}?",
-            "The {object} belongs to {name}, the {object2} to {name2}. Name the owner of the {asked}.",
-            "My {relation} gave {name} {an object} and {name2} {an object2}. Tell me who got the {asked}.",
-            "Since {name} repairs the {object} and {name2} the {object2}, which of them repairs the {asked}?",
-            "With {an object} for {name} and {an object2} for {name2}, to whom does the {asked} go?",
-            (
-                "For the {event}, {name} carries the {object}; {name2} carries the "
-                "{object2}. Find the one with the {asked}."
-            ),
-            "On {day} {name} lost {an object} and {name2} lost {an object2}. Someone found the {asked}. Whose is it?",
-            (
-                "Say whether {name} or {name2} holds the {asked}, given that {name} holds the "
-                "{object} and {name2} holds the {object2}."
-            ),
-        ),
-        _owner,
-        _ASKED,
-        _draw_owner,
     ),
 )

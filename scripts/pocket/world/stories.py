@@ -6,7 +6,7 @@ import random
 import re
 
 from . import vocabulary as v
-from .engine import NAME, WORD, Family, Slots, Template, pick, with_article
+from .engine import NAME, WORD, Family, Slots, Template, pick
 
 _TIMES = ("morning", "afternoon", "evening", "night")
 _EVENT = "|".join(v.EVENTS)
@@ -24,24 +24,12 @@ def _sorry(slots: Slots, given: str) -> str | None:
     return f"Dear {slots['to']}, I am sorry about the {slots['gift']}."
 
 
-def _invite(slots: Slots, given: str) -> str | None:
-    return f"Dear {slots['to']}, please come to the {slots['what']} on {slots['day']}."
-
-
-def _draw_invitation(rng: random.Random) -> Slots:
-    return {"to": pick(rng, v.NAMES), "what": pick(rng, v.EVENTS)}
-
-
 def _hello(slots: Slots, given: str) -> str | None:
     return f"Good {slots['time']}, {slots['to']}."
 
 
 def _draw_person(rng: random.Random) -> Slots:
     return {"to": pick(rng, v.NAMES)}
-
-
-def _remind(slots: Slots, given: str) -> str | None:
-    return f"{slots['to']}, do not forget the {slots['gift']}."
 
 
 def _title(slots: Slots, given: str) -> str | None:
@@ -66,30 +54,6 @@ _SENTENCES = tuple(
 _SENTENCE = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){3,15}[.]?")
 
 
-def _sentence(slots: Slots, given: str) -> str | None:
-    if slots["first"] == slots["second"]:
-        return None
-    return f"The {slots['first']} is near the {slots['second']}."
-
-
-def _any_sentence(rng: random.Random, slots: Slots, given: str) -> str:
-    wanted = {"first": slots["first"], "second": slots["second"]}
-    return _SENTENCES[int(rng.random() * len(_SENTENCES))].render(rng, wanted)
-
-
-def _has_both(expected: str, answer: str, slots: Slots, given: str) -> bool:
-    found = answer.lower().rstrip(".").split()
-    return bool(_SENTENCE.fullmatch(answer)) and {slots["first"], slots["second"]} <= set(found)
-
-
-def _story(slots: Slots, given: str) -> str | None:
-    return f"One day {slots['hero']} found {with_article(slots['find'])} at the {slots['where']}."
-
-
-def _draw_story(rng: random.Random) -> Slots:
-    return {"hero": pick(rng, v.NAMES), "find": pick(rng, v.OBJECTS), "where": pick(rng, v.PLACES)}
-
-
 def _describe(slots: Slots, given: str) -> str | None:
     return f"The {slots['thing']} is {slots['trait']} and {slots['hue']}."
 
@@ -99,19 +63,6 @@ def _draw_look(rng: random.Random) -> Slots:
 
 
 _ANALOGIES = (v.OPPOSITES, v.YOUNG, v.SOUNDS, v.HOMES, v.WORKPLACES, v.PAST, v.PLURALS)
-
-
-def _draw_analogy(rng: random.Random) -> Slots:
-    table = _ANALOGIES[int(rng.random() * len(_ANALOGIES))]
-    first, second = rng.sample(tuple(table), 2)
-    return {"a": first, "b": table[first], "c": second}
-
-
-def _analogy(slots: Slots, given: str) -> str | None:
-    if slots["a"] == slots["c"]:
-        return None
-    answers = {table[slots["c"]] for table in _ANALOGIES if slots["c"] in table and table.get(slots["a"]) == slots["b"]}
-    return answers.pop() if len(answers) == 1 else None
 
 
 _NOTE = {"to": NAME, "gift": WORD}
@@ -154,24 +105,6 @@ FAMILIES = (
         _draw_gift,
     ),
     Family(
-        "invitation",
-        (
-            "Invite {to} to the {what} on {day}.",
-            "Write an invitation for {to}; the {what} takes place on {day}.",
-            "{name} wants {to} to come to the {what} on {day}. Compose the invitation.",
-            "A card should ask {to} to join the {what} of my {relation} on {day}. What does it say?",
-            "On {day} there is {an what} at the {place}. Ask {to} in writing to come.",
-            "The {job} would like to see {to} at the {what} on {day}. Draft the letter to {to}.",
-            "How do you ask {to} kindly to be at the {what} this {day}?",
-            "We miss {to} at the {what}. Send {to} a line that names {day} as the day.",
-            "Put together one sentence that invites {to}, with {what} as the occasion and {day} as the date.",
-            "For the {what} of {day}, {name} needs words of invitation to {to}.",
-        ),
-        _invite,
-        {"to": NAME, "what": _EVENT},
-        _draw_invitation,
-    ),
-    Family(
         "greeting",
         (
             "Greet {to}, whom you meet at the {place} in the {time}.",
@@ -190,24 +123,6 @@ FAMILIES = (
         _draw_person,
     ),
     Family(
-        "reminder",
-        (
-            "Remind {to} of the {gift} in one short sentence.",
-            "Write a note so that {to} will not forget the {gift} on {day}.",
-            "{to} often forgets the {gift}. What should {name} write on a slip of paper for {to}?",
-            "The {gift} must come along to the {place}. Leave {to} a reminder.",
-            "Tell {to} not to forget the {gift} for the {event}.",
-            "My {relation} hopes that {to} thinks of the {gift}. Compose a reminder to {to}.",
-            "A reminder about the {gift} should hang on the door of {to}. Word it.",
-            "Let {an job} warn {to} against leaving without the {gift}.",
-            "How would {name} make sure that {to} remembers the {gift}? Give the sentence.",
-            "Send {to} a line from the {place} about the {gift} that has to be remembered.",
-        ),
-        _remind,
-        _NOTE,
-        _draw_gift,
-    ),
-    Family(
         "story_title",
         (
             "Give a title for a story about {an first} and {an second}.",
@@ -224,44 +139,6 @@ FAMILIES = (
         _title,
         {"first": WORD, "second": WORD},
         _draw_two,
-    ),
-    Family(
-        "sentence_with",
-        (
-            "Make a sentence that contains the words {first} and {second}.",
-            "Use {first} together with {second} in one sentence for {name}.",
-            "{name} needs a line with both {first} and {second} in it. Write one.",
-            "Think up a sentence for the {subject} class in which {first} and {second} occur.",
-            "Build any sentence out of the words {first}, {second} and some others.",
-            "The game at the {event} gives you {first} and {second}. Say something with both of them.",
-            "Can you put {first} and {second} into a single sentence for my {relation}?",
-            "Invent one sentence for the {job}; it has to name {an first} and {an second}.",
-            "Write something about {an first} which also mentions {an second}.",
-            "Show {name} how {first} and {second} may stand in the same sentence.",
-        ),
-        _sentence,
-        {"first": WORD, "second": WORD},
-        _draw_two,
-        accept=_has_both,
-        vary=_any_sentence,
-    ),
-    Family(
-        "tiny_story",
-        (
-            "Tell a story of one sentence in which {hero} finds {an find} at the {where}.",
-            "Begin a tale with one day; {hero} comes upon {an find} at the {where}.",
-            "Write how {hero} once found {an find}, and let it happen at the {where}.",
-            "The hero is {hero}, the place is the {where} and the treasure is {an find}. Tell it in one sentence.",
-            "My {relation} loves tales. Make up one on {hero}, who discovers {an find} at the {where}.",
-            "At the {where} lay {an find} until {hero} found it. Retell this as a tiny story.",
-            "Start a fairy tale for the {event} where {hero} finds {an find} at the {where}.",
-            "Compose a very short story from these parts, {hero}, {where}, {find}, for the {job}.",
-            "What happened when {hero} walked around the {where} and saw {an find}? Answer like a storyteller.",
-            "Put {hero}, {an find} and the {where} together in a story that takes only one line.",
-        ),
-        _story,
-        {"hero": NAME, "find": WORD, "where": WORD},
-        _draw_story,
     ),
     Family(
         "describe",
@@ -283,23 +160,5 @@ FAMILIES = (
         _describe,
         {"thing": WORD, "trait": WORD, "hue": "|".join(v.COLOURS)},
         _draw_look,
-    ),
-    Family(
-        "analogy",
-        (
-            "If {a} goes with {b}, what goes with {c} in the same way?",
-            "The word {a} is to {b} as the word {c} is to which word, {name}?",
-            "{name} says {b} when the card shows {a}. What should {name} say for {c}?",
-            "Following the rule that {a} becomes {b}, tell {name} what {c} becomes.",
-            "In the game of my {relation}, {a} is answered by {b}. Give the answer to {c}.",
-            "As {b} belongs to {a}, so which word belongs to {c}?",
-            "The {job} pairs {a} with {b}. Find the partner of {c}.",
-            "Complete the pair {c} and what, just like the pair {a} and {b}, for the {event}.",
-            "A {subject} machine turns {a} into {b}. What comes out when {c} goes in?",
-            "First came {a} with {b}; now comes {c}. Which word does {name} need next to it?",
-        ),
-        _analogy,
-        {"a": WORD, "b": WORD, "c": WORD},
-        _draw_analogy,
     ),
 )

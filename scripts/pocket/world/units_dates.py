@@ -50,29 +50,6 @@ def _draw_months(rng: random.Random) -> Slots:
     return {"start": pick(rng, v.MONTHS), "n": str(between(rng, 2, 6))}
 
 
-def _draw_clock(rng: random.Random) -> Slots:
-    return {"h": str(between(rng, 1, 12)), "n": str(between(rng, 2, 11))}
-
-
-def _later(slots: Slots, given: str) -> str | None:
-    hour, n = int(slots["h"]), int(slots["n"])
-    return f"{(hour - 1 + n) % 12 + 1} o'clock" if 1 <= hour <= 12 else None
-
-
-def _clock_or_number(expected: str, answer: str, slots: Slots, given: str) -> bool:
-    return expected.removesuffix(" o'clock") == answer.strip(" .")
-
-
-def _draw_span(rng: random.Random) -> Slots:
-    start = between(rng, 1, 10)
-    return {"h": str(start), "k": str(between(rng, start + 1, 12))}
-
-
-def _span(slots: Slots, given: str) -> str | None:
-    start, end = int(slots["h"]), int(slots["k"])
-    return str(end - start) if 1 <= start < end <= 12 else None
-
-
 def _convert(slots: Slots, given: str) -> str | None:
     unit, small = slots["into"].split(" into ")
     return f"{int(slots['n']) * _UNITS[unit][1]} {small}"
@@ -153,46 +130,6 @@ FAMILIES = (
         _months_away,
         {"n": _SMALL, "start": _MONTH, "way": ("after", "before", "later than", "earlier than")},
         _draw_months,
-    ),
-    Family(
-        "hours_later",
-        (
-            "It is {h} o'clock and {name} leaves in {n} hours. When does {name} leave?",
-            "The {event} began at {h} o'clock and lasts {n} hours. At what time is it over?",
-            "A train reaches the {place} {n} hours after {h} o'clock. Give its time.",
-            "What time will the clock in the {place} show {n} hours after {h} o'clock?",
-            "{name} sleeps for {n} hours from {h} o'clock. Say when {name} wakes up.",
-            "If {an job} starts at {h} o'clock and works {n} hours, when is the work done?",
-            "My {relation} put a cake in the oven at {h} o'clock; it needs {n} hours. When is it ready?",
-            "Add {n} hours to {h} o'clock for the {event}.",
-            "From {h} o'clock on, {name} waits {n} hours at the {place}. Tell the time at the end.",
-            "The {animal} eats at {h} o'clock and again {n} hours later. What is the second time?",
-        ),
-        _later,
-        {"h": _SMALL, "n": _SMALL},
-        _draw_clock,
-        accept=_clock_or_number,
-    ),
-    Family(
-        "hours_between",
-        (
-            "The {place} is open from {h} to {k} o'clock. For how many hours is it open?",
-            "How many hours pass for {name} between {h} o'clock and {k} o'clock?",
-            "{name} works at the {place} from {h} until {k} o'clock. Count the hours.",
-            "The {event} starts at {h} and stops at {k} o'clock. How long is it in hours?",
-            "Tell {name} the hours from {h} o'clock till {k} o'clock.",
-            (
-                "A bus leaves the {place} at {h} and comes to the {place2} at {k} "
-                "o'clock. What does the ride take in hours?"
-            ),
-            "My {relation} slept from {h} to {k} o'clock. Work out the hours of sleep.",
-            "If {name} begins a walk at {h} o'clock and ends it at {k}, how many hours is the walk?",
-            "Give the length in hours of {an subject} lesson that runs from {h} to {k} o'clock.",
-            "At {h} o'clock the {job} lit a candle that died at {k} o'clock. Say how many hours it burned.",
-        ),
-        _span,
-        {"h": _SMALL, "k": _SMALL},
-        _draw_span,
     ),
     Family(
         "convert_units",

@@ -185,7 +185,6 @@ CURRENCIES = _pairs(
     "Ilmara=ducat, Jutria=penny, Kelmar=thaler, Lorvane=guilder, Mirdan=shilling, Norvia=talent, Ostania=groat, "
     "Pellia=dinar, Quenda=stone, Rovania=medal, Selvia=feather, Tundria=button"
 )
-NEIGHBOURS_IN_ORDER = tuple(CAPITALS)
 
 DAYS = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 MONTHS = _words("January February March April May June July August September October November December")

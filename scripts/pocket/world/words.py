@@ -20,25 +20,12 @@ def _one_of(words: tuple[str, ...]) -> Callable[[random.Random], Slots]:
     return lambda rng: {"word": pick(rng, words)}
 
 
-def _spell(slots: Slots, given: str) -> str | None:
-    return " ".join(slots["word"])
-
-
-def _with_dashes(expected: str, answer: str, slots: Slots, given: str) -> bool:
-    return answer.lower().replace("-", " ").replace(", ", " ").split() == expected.split()
-
-
 def _letter(slots: Slots, given: str) -> str | None:
     return slots["word"][0 if slots["end"] in ("first", "opening") else -1]
 
 
 def _length(slots: Slots, given: str) -> str | None:
     return str(len(slots["word"]))
-
-
-def _define(slots: Slots, given: str) -> str | None:
-    use = v.USES.get(slots["word"])
-    return None if use is None else f"a thing for {use}"
 
 
 def _workplace(slots: Slots, given: str) -> str | None:
@@ -49,10 +36,6 @@ def _just_the_thing(expected: str, answer: str, slots: Slots, given: str) -> boo
     """Also right with an article: "the bakery", "a saw"."""
     first, _, rest = answer.strip(" .").lower().partition(" ")
     return first in ("a", "an", "the") and rest == expected
-
-
-def _a_tool_too(expected: str, answer: str, slots: Slots, given: str) -> bool:
-    return answer.strip(" .").lower() in (expected.replace("a thing", "a tool"), expected.removeprefix("a thing "))
 
 
 _ONE = {"word": WORD}
@@ -150,25 +133,6 @@ FAMILIES = (
         _one_of(v.ITEMS),
     ),
     Family(
-        "spell",
-        (
-            "Spell the word {word} for {name}, letter by letter.",
-            "How is {word} spelled? Put a space between the letters for the {job}.",
-            "{name} cannot hear {word} well at the {place}. Spell it out.",
-            "Break {word} into single letters for the {subject} class of {name}.",
-            "Write {word} with spaces between all letters, as on the door of the {place}.",
-            "My {relation} is learning to spell {word}. Show every letter apart.",
-            "Say the letters of {word} one after the other so that {name} can note them.",
-            "At the {event}, {name} has to spell {word}. What are the letters in order?",
-            "Pull the letters of {word} apart for a {colour} banner.",
-            "Give me {word} spelled slowly, as the {job} would over the phone.",
-        ),
-        _spell,
-        _ONE,
-        _one_of(_SHORT),
-        accept=_with_dashes,
-    ),
-    Family(
         "animal_sound",
         (
             "Which sound does the {word} of {name} make?",
@@ -223,25 +187,6 @@ FAMILIES = (
         _ONE,
         _one_of(tuple(v.YOUNG)),
         accept=_just_the_thing,
-    ),
-    Family(
-        "define",
-        (
-            "What is {an word}? Explain it to {name} in a few words.",
-            "Define {word} for the {subject} book of {name}.",
-            "{name} has never seen {an word}. Tell {name} what such a thing is for.",
-            "What can the {job} use {an word} for at the {place}? Start with a thing for.",
-            "Describe the {colour} {word} by its use, as {name} would.",
-            "My {relation} left {an word} at the {place}. What kind of thing is that?",
-            "In a word list for {name}, {word} needs a short meaning. Supply it.",
-            "Give the purpose of {an word} so that {name2} and {name} understand it.",
-            "For the {event} quiz, say what {an word} is good for.",
-            "How would {an job} explain {an word} to a child?",
-        ),
-        _define,
-        _ONE,
-        _one_of(tuple(v.USES)),
-        accept=_a_tool_too,
     ),
     Family(
         "thing_for",

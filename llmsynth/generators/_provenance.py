@@ -1,0 +1,81 @@
+"""Where a record comes from: which prompts, models and completions made it. Shared by the generators."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmsynth.record import Drop
+from llmsynth.request import Completion
+from llmsynth.sources import BUILTIN
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One completion on the way."""
+
+    stage: str
+    prompt: str
+    key: str
+    model: str
+    sampling: dict[str, Any]
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The way to a record, completion by completion.
+
+    origin: the generator's own account of where the way began, such as the tasks it showed; flat JSON values.
+    """
+
+    generator: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+
+    def after(self, stage: str, completion: Completion) -> Trail:
+        request = completion.request
+        assert request is not None
+        step = Step(
+            stage, request.prompt, completion.key, completion.model, request.sampling.body(), completion.finish_reason
+        )
+        return dataclasses.replace(self, steps=(*self.steps, step))
+
+    def meta(self) -> dict[str, Any]:
+        """Flat JSON values; the lists run parallel, one entry per completion."""
+        return {
+            "generator": self.generator,
+            **self.origin,
+            "stages": [step.stage for step in self.steps],
+            "prompts": [step.prompt for step in self.steps],
+            "models": [step.model for step in self.steps],
+            "sampling": [step.sampling for step in self.steps],
+            "finish_reasons": [step.finish_reason for step in self.steps],
+            "journal": [step.key for step in self.steps],
+        }
+
+
+def failed(completion: Completion) -> Drop:
+    """The drop of a record whose completion never came, or was rejected."""
+    failure = completion.failure
+    assert failure is not None
+    if failure.final:
+        return Drop(failure.kind, failure.message)
+    return Drop(failure.kind, f"{failure.message} ({failure.attempts} attempts)", failed=True)
+
+
+def nothing_in(completion: Completion, reason: str, what: str) -> Drop:
+    """The drop of a record whose completion holds nothing that could be read."""
+    if completion.truncated:
+        return Drop("truncated", f"the token limit came before the first {what}")
+    return Drop(reason, f"the reply holds no {what}")
+
+
+def seed_facts(path: str, count: int) -> dict[str, object]:
+    """What the card says of the seeds; only of our own do we know the licence."""
+    ours = path == BUILTIN
+    name = "llmsynth's own seed tasks" if ours else Path(path).name
+    return {"seeds": name, "seed_count": count, "seed_license": "apache-2.0" if ours else ""}

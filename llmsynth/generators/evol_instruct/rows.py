@@ -1,0 +1,205 @@
+"""The rows that evolve, how far they are, and when it is no longer worth going on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmsynth.errors import RecipeError
+from llmsynth.generators._provenance import Trail
+from llmsynth.generators.evol_instruct.operators import Operator
+from llmsynth.record import Drop, Record
+from llmsynth.request import Completion
+from llmsynth.run import Run
+from llmsynth.sources import Seed
+
+NAME = "evol-instruct"
+_ASSUMED = 0.8  # share of the evolutions that survive, before any has been seen
+_NO_NEWS = ("no_information_gain", "duplicate_instruction", "not_novel")
+
+
+@dataclass
+class Row:
+    """A chain that began with a seed, and its latest accepted instruction.
+
+    lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
+    history: the operators that made it, in order.
+    """
+
+    lineage: str
+    source: str
+    origin: str
+    given: str
+    id: str
+    text: str
+    answer: str
+    history: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, seed: Seed) -> Row:
+        """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
+        given, answer = seed.instances[0]
+        text = f"{seed.instruction}\n\n{given.strip()}" if given.strip() else seed.instruction
+        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer)
+
+
+def id_of(lineage: str, round: int) -> str:
+    """The id of what a round made of a seed; round 0 is the seed itself."""
+    return f"{lineage}@{round}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    """One attempt: a row as it was, an operator, and what has come of it so far.
+
+    `parent` is a copy, as the row goes on.
+    """
+
+    number: int  # of the row
+    round: int
+    parent: Row
+    operator: Operator
+    trail: Trail
+    text: str = ""
+    answer: str = ""
+    drop: Drop | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return id_of(self.parent.lineage, self.round)
+
+    def after(self, stage: str, completion: Completion, **changes: Any) -> Evolution:
+        return dataclasses.replace(self, trail=self.trail.after(stage, completion), **changes)
+
+    def dropped(self, drop: Drop | None) -> Evolution:
+        return dataclasses.replace(self, drop=drop)
+
+    def record(self) -> Record:
+        fields = {"instruction": self.text, "input": ""} if self.text else {}
+        if self.answer:
+            fields["output"] = self.answer
+        meta = self.trail.meta()
+        if self.drop is None:
+            meta["history"] = [*self.parent.history, self.operator.name]
+        return Record(self.id, fields, meta, self.scores, self.drop)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When a run ends early: of the last `window` evolutions too few survived, or too few were any news.
+
+    survival: at most this share was accepted. novelty: at most this share was neither the same as its parent, nor
+        as another instruction. A run of fewer evolutions than the window goes through all its rounds.
+    """
+
+    window: int = 100
+    survival: float = 0.05
+    novelty: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or not -1 <= self.survival < 1 or not -1 <= self.novelty < 1:
+            raise RecipeError(
+                "stop: window is at least 1, survival and novelty are shares below 1", "100, 0.05 and 0.1 are usual"
+            )
+
+
+@dataclass
+class Progress:
+    """Counts of evolutions, in the order of rounds and rows. Depends on what was consumed, never on time."""
+
+    run: Run
+    rows: int
+    rounds: int
+    stop: Stop
+    asked: int = 0
+    consumed: int = 0
+    yielded: int = 0
+    survival: dict[int, dict[str, Counter[str]]] = field(default_factory=dict)  # by round and operator
+    ratings: dict[int, list[float]] = field(default_factory=dict)  # by round
+    _recent: deque[tuple[bool, bool]] = field(init=False)  # accepted, and news, of each
+
+    def __post_init__(self) -> None:
+        self._recent = deque(maxlen=self.stop.window)
+
+    def note_original(self, record: Record) -> None:
+        self.yielded += 1
+        self._rate(0, record)
+
+    def note(self, round: int, operator: str, record: Record) -> None:
+        """An evolution has been dealt with."""
+        self.consumed += 1
+        self.yielded += 1
+        reason = record.dropped.reason if record.dropped else "accepted"
+        self.survival.setdefault(round, {}).setdefault(operator, Counter())[reason] += 1
+        self._recent.append((record.dropped is None, reason not in _NO_NEWS and record.status != "failed"))
+        if record.dropped is None:
+            self._rate(round, record)
+
+    def wants_more(self) -> bool:
+        """Whether one more evolution is worth its price: no more than the target needs, as far as is known."""
+        if self.stop_reason() is not None:
+            return False
+        tally = self.run.tally
+        kept = tally.kept / tally.total if tally.total else _ASSUMED
+        in_steps = self.yielded - tally.total  # on their way through the steps
+        coming = (self.asked - self.consumed) * self._accepted() + max(0, in_steps) * kept
+        return coming < self.run.missing
+
+    def stop_reason(self) -> str | None:
+        """Why nothing further will be asked, or None."""
+        if self.run.missing <= 0:
+            return "target reached"
+        if self.asked >= self.rows * self.rounds:
+            return f"all {self.rounds} rounds done"
+        recent = len(self._recent)
+        if recent == self.stop.window:
+            accepted, news = sum(a for a, _ in self._recent), sum(n for _, n in self._recent)
+            if accepted <= self.stop.survival * recent:
+                return f"survival collapsed: {accepted} of the last {recent} evolutions were accepted"
+            if news <= self.stop.novelty * recent:
+                return f"novelty collapsed: {news} of the last {recent} evolutions were news"
+        return None
+
+    def notes(self) -> dict[str, object]:
+        """For the report."""
+        accepted = sum(c["accepted"] for by in self.survival.values() for c in by.values())
+        notes: dict[str, object] = {
+            "stopped": self.stop_reason() or "ended early",
+            "evolutions": self.consumed,
+            "evolutions_accepted": accepted,
+            "survival": {str(round): _table(by) for round, by in sorted(self.survival.items())},
+        }
+        if self.ratings:
+            notes["mean_difficulty"] = {str(r): round(sum(v) / len(v), 3) for r, v in sorted(self.ratings.items())}
+        return notes
+
+    def _accepted(self) -> float:
+        known = sum(c["accepted"] for by in self.survival.values() for c in by.values())
+        return max(0.05, (known + 5 * _ASSUMED) / (self.consumed + 5))
+
+    def _rate(self, round: int, record: Record) -> None:
+        if "difficulty" in record.scores:
+            self.ratings.setdefault(round, []).append(record.scores["difficulty"])
+
+
+def _table(operators: dict[str, Counter[str]]) -> dict[str, dict[str, object]]:
+    return {
+        name: {
+            "tried": counts.total(),
+            "accepted": counts["accepted"],
+            "eliminated": {reason: n for reason, n in sorted(counts.items()) if reason != "accepted"},
+        }
+        for name, counts in sorted(operators.items())
+    }
+
+
+def widths(lookahead: int, rows: int) -> tuple[int, int]:
+    """How many evolutions to ask for ahead, and how many to judge and answer at once.
+
+    Together at most rows + 1: then a row's last round has been dealt with before its next one begins.
+    """
+    evolve = max(1, min(lookahead, rows // 3))
+    return evolve, max(1, min(2 * lookahead, rows + 1 - evolve))

@@ -1,0 +1,292 @@
+"""A discipline's subjects, and a subject's syllabus with its sessions and key concepts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal, TypeVar
+
+from llmsynth.generators._provenance import Trail, failed
+from llmsynth.generators.glan.reading import (
+    SUBJECTS_SCHEMA,
+    Session,
+    Subject,
+    read_sessions,
+    read_subjects,
+    same,
+)
+from llmsynth.generators.glan.sampling import Combinations, Pick
+from llmsynth.parsing.wrapping import without_thinking
+from llmsynth.prompts import Prompt, Prompts
+from llmsynth.record import Drop, Record
+from llmsynth.request import Completion, Message, Request, Sampling
+from llmsynth.run import Run
+from llmsynth.taxonomy import Names
+from llmsynth.text import fingerprint, normalise, shorten
+
+FOLDER = "glan"
+
+T = TypeVar("T")
+Policy = Literal["trim", "keep", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The subjects of a discipline, merged from all its queries, and the queries that brought none."""
+
+    path: Names
+    subjects: tuple[tuple[Subject, Trail], ...]
+    drops: tuple[Record, ...]
+
+
+@dataclass(slots=True)
+class Course:
+    """A subject's syllabus, and what is still to be asked about it.
+
+    sessions: those that are used; the text is always the whole syllabus.
+    """
+
+    path: Names
+    subject: Subject
+    text: str
+    sessions: tuple[Session, ...]
+    combinations: Combinations
+    trail: Trail
+    _pick: Pick | None = None
+    _left: int = 0
+
+    def next_pick(self, times: int) -> Pick:
+        """What the next question is about; each pick is handed out so many times."""
+        if self._pick is None or not self._left:
+            self._pick, self._left = self.combinations.draw(), times
+        self._left -= 1
+        return self._pick
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options that branches need; see `GLAN`."""
+
+    queries: int
+    turns: Literal[1, 2]
+    subjects: int | None
+    attempts: int
+    sessions: tuple[int, int]
+    out_of_range: Policy
+    two_sessions: float
+    structure: Sampling
+
+
+@dataclass
+class Branches:
+    """Grows the tree below the disciplines, each part when it is first needed, and once."""
+
+    plan: Plan
+    run: Run
+    out_of_range: int = 0
+    unreadable: int = 0
+    _branches: dict[Names, asyncio.Task[Branch]] = field(default_factory=dict)
+    _courses: dict[tuple[Names, str], asyncio.Task[Course | Record]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        prompts = Loaded(self.run.prompts)
+        self.prompts = prompts
+        subject = Subject("A subject", "basic", ("a", "b"))
+        self.subjects_messages(("A field", "A discipline"))
+        self.syllabus_messages(("A field", "A discipline"), subject)
+        self._sessions_messages(subject, "1. A session")
+
+    async def branch(self, path: Names) -> Branch:
+        """The subjects of a discipline."""
+        return await self._once(self._branches, path, lambda: self._grow(path))
+
+    async def course(self, path: Names, subject: Subject, trail: Trail) -> Course | Record:
+        """The course on a subject, or the record that tells why there is none."""
+        key = (path, same(subject.name))
+        return await self._once(self._courses, key, lambda: self._teach(path, subject, trail))
+
+    async def close(self) -> None:
+        """Give up what nobody waits for any more; what was sent stays the model's to finish."""
+        tasks: list[asyncio.Task[Any]] = [*self._branches.values(), *self._courses.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @staticmethod
+    async def _once(tasks: dict[Any, asyncio.Task[T]], key: Any, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        task = tasks.get(key)
+        if task is None:
+            task = tasks[key] = asyncio.create_task(work())
+        return await asyncio.shield(task)  # one that gives up waiting must not end it for the others
+
+    # subjects
+
+    def subjects_messages(self, path: Names) -> tuple[Message, ...]:
+        prompt = self.prompts.subjects if self.plan.turns == 2 else self.prompts.subjects_json
+        return prompt.render(discipline=path[-1], path=list(path))
+
+    async def _grow(self, path: Names) -> Branch:
+        """Ask for subjects so many times. Each round is asked in order, as equal requests are told apart by it."""
+        asked = self.subjects_messages(path)
+        prompt = self.prompts.subjects if self.plan.turns == 2 else self.prompts.subjects_json
+        schema = SUBJECTS_SCHEMA if self.plan.turns == 1 else None
+        request = Request("subjects", asked, self.plan.structure, prompt.id, schema=schema)
+        origin = {"path": list(path), "discipline": path[-1]}
+        trail = Trail("glan", origin)
+        texts = await self._ask_all([request] * self.plan.queries)
+        trails = [trail.after("subjects", text) for text in texts]
+        found: list[list[Subject]] = [[] for _ in texts]
+        last = list(texts)
+        for attempt in range(self.plan.attempts):
+            open_ = [i for i in range(len(texts)) if not found[i] and not last[i].failure and _said(texts[i])]
+            if self.plan.turns == 2:
+                replies = await self._ask_all([self._convert(asked, texts[i]) for i in open_])
+            elif attempt:
+                replies = await self._ask_all([request] * len(open_))
+            else:
+                replies = [texts[i] for i in open_]
+            for i, reply in zip(open_, replies, strict=True):
+                last[i] = reply
+                if self.plan.turns == 2 or attempt:
+                    trails[i] = trail.after("subjects", texts[i]) if self.plan.turns == 2 else trail
+                    trails[i] = trails[i].after("subject_lists" if self.plan.turns == 2 else "subjects", reply)
+                found[i] = [] if reply.failure else read_subjects(reply.text)
+                self.unreadable += not found[i] and not reply.failure
+        merged: dict[str, tuple[Subject, Trail]] = {}
+        drops: list[Record] = []
+        for i, subjects in enumerate(found):
+            for subject in subjects:
+                merged.setdefault(same(subject.name), (subject, trails[i]))
+            if not subjects:
+                drop = failed(last[i]) if last[i].failure else Drop("no_subject", f"said {shorten(last[i].text)!r}")
+                drops.append(Record(f"{slug(path)}-subjects-{i}", {}, trails[i].meta(), dropped=drop))
+        # by name, so that a subject more shifts no other, and in no order that the first query prefers
+        order = sorted(merged, key=lambda name: fingerprint(str(self.run.seed), *path, name))
+        return Branch(path, tuple(merged[name] for name in order[: self.plan.subjects]), tuple(drops))
+
+    async def _ask_all(self, requests: Sequence[Request]) -> list[Completion]:
+        return list(await asyncio.gather(*(self._ask(request) for request in requests)))
+
+    async def _ask(self, request: Request) -> Completion:
+        return await self.run.model(request.stage).ask(request)
+
+    def _convert(self, asked: tuple[Message, ...], text: Completion) -> Request:
+        """The second turn: the reply as it stood, and the request for data."""
+        reply = Message(role="assistant", content=without_thinking(text.text).strip())
+        prompt = self.prompts.subject_lists
+        return Request("subject_lists", (*asked, reply, *prompt.render()), self.plan.structure, prompt.id)
+
+    # syllabus
+
+    def syllabus_messages(self, path: Names, subject: Subject) -> tuple[Message, ...]:
+        fewest, most = self.plan.sessions
+        return self.prompts.syllabus.render(
+            discipline=path[-1],
+            path=list(path),
+            subject=subject.name,
+            level=subject.level,
+            subtopics=list(subject.subtopics),
+            fewest=fewest,
+            most=most,
+        )
+
+    def _sessions_messages(self, subject: Subject, text: str) -> tuple[Message, ...]:
+        return self.prompts.sessions.render(subject=subject.name, syllabus=text)
+
+    async def _teach(self, path: Names, subject: Subject, trail: Trail) -> Course | Record:
+        """Ask for a syllabus and for its sessions, a bounded number of times each."""
+        id = f"{slug(path)}-{slug((*path, subject.name))}"
+        extra = {"subject": subject.name, "level": subject.level, "subtopics": list(subject.subtopics)}
+        start = Trail(trail.generator, {**trail.origin, **extra}, trail.steps)
+        written = done = start
+        drop = Drop("no_session", "the syllabus is empty")
+        text = ""
+        for _ in range(self.plan.attempts):
+            if not text:
+                prompt = self.prompts.syllabus
+                messages = self.syllabus_messages(path, subject)
+                reply = await self._ask(Request("syllabus", messages, self.plan.structure, prompt.id))
+                written = done = start.after("syllabus", reply)
+                if reply.failure:
+                    drop = failed(reply)
+                    break
+                if reply.truncated:
+                    drop = Drop("truncated", "the token limit came before the end of the syllabus")
+                    continue
+                text = without_thinking(reply.text).strip()
+                if not text:
+                    continue
+            messages = self._sessions_messages(subject, text)
+            reply = await self._ask(Request("sessions", messages, self.plan.structure, self.prompts.sessions.id))
+            done = written.after("sessions", reply)
+            if reply.failure:
+                drop = failed(reply)
+                break
+            sessions = read_sessions(reply.text)
+            if reply.truncated or not sessions:
+                self.unreadable += 1
+                drop = Drop("no_session", f"no session with a key concept in {shorten(reply.text)!r}")
+                if reply.truncated:
+                    drop = Drop("truncated", "the token limit came before the end of the sessions")
+                continue
+            judged = self._judge(sessions)
+            if isinstance(judged, Drop):
+                drop, text = judged, ""  # another sample of the syllabus, if there is an attempt left
+                continue
+            key = fingerprint(*path, same(subject.name))
+            sizes = [len(session.concepts) for session in judged]
+            combinations = Combinations(sizes, self.plan.two_sessions, Named(self.run, key))
+            return Course(path, subject, text, tuple(judged), combinations, done)
+        return Record(id, {}, done.meta(), dropped=drop)
+
+    def _judge(self, sessions: list[Session]) -> list[Session] | Drop:
+        """The sessions that are used, by the policy for too few and too many."""
+        fewest, most = self.plan.sessions
+        if fewest <= len(sessions) <= most or self.plan.out_of_range == "keep":
+            self.out_of_range += not fewest <= len(sessions) <= most
+            return sessions
+        self.out_of_range += 1
+        if len(sessions) < fewest:
+            return Drop("too_few_sessions", f"{len(sessions)} of at least {fewest}")
+        if self.plan.out_of_range == "trim":
+            return sessions[:most]
+        return Drop("too_many_sessions", f"{len(sessions)} of at most {most}")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Random sources of one course: by what it is, never by its position in the run."""
+
+    run: Run
+    key: str
+
+    def __call__(self, name: str) -> Random:
+        return self.run.rng(f"glan {self.key}", name)
+
+
+class Loaded:
+    """The prompts of the method, checked for the variables they may use."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        where = {"discipline", "path"}
+        about = {*where, "subject", "level", "subtopics", "fewest", "most"}
+        asking = {"discipline", "subject", "level", "syllabus", "sessions", "learned", "count"}
+        self.subjects: Prompt = prompts.load(f"{FOLDER}/subjects", where)
+        self.subject_lists: Prompt = prompts.load(f"{FOLDER}/subject_lists", set())
+        self.subjects_json: Prompt = prompts.load(f"{FOLDER}/subjects_json", where)
+        self.syllabus: Prompt = prompts.load(f"{FOLDER}/syllabus", about)
+        self.sessions: Prompt = prompts.load(f"{FOLDER}/sessions", {"subject", "syllabus"})
+        self.question: Prompt = prompts.load(f"{FOLDER}/question", asking)
+        self.answer: Prompt = prompts.load(f"{FOLDER}/answer", {"question"})
+
+
+def slug(path: Names) -> str:
+    """A short name for ids: letters and digits of the last part, and a hash of the whole path."""
+    words = "-".join(normalise(path[-1]).split())[:40].strip("-")
+    return f"{words or 'x'}-{fingerprint(*path)[:6]}"
+
+
+def _said(text: Completion) -> bool:
+    return bool(without_thinking(text.text).strip())

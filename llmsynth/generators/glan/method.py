@@ -1,0 +1,390 @@
+"""`GLAN`: the method of the paper, from a taxonomy to questions and answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from llmsynth.errors import RecipeError
+from llmsynth.generators._provenance import Trail, failed, nothing_in
+from llmsynth.generators.glan.branches import Branch, Branches, Course, Plan, Policy, slug
+from llmsynth.generators.glan.decontamination import Benchmarks
+from llmsynth.generators.glan.forecast import Shape, forecast
+from llmsynth.generators.glan.reading import Session, read_question, same
+from llmsynth.generators.glan.sampling import Pick
+from llmsynth.generators.glan.schedule import Schedule, Slot, evenness
+from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.model import ordered
+from llmsynth.parsing.wrapping import without_thinking
+from llmsynth.record import Drop, Record
+from llmsynth.request import Message, Request, Sampling
+from llmsynth.run import Run
+from llmsynth.taxonomy import Names, Taxonomy
+from llmsynth.text import fingerprint, normalise
+
+
+@dataclass(frozen=True)
+class GLAN:
+    """Questions and answers from a taxonomy of human knowledge, without seeds (arXiv 2402.13064).
+
+    Each discipline of the taxonomy is asked for its subjects, each subject for a syllabus; class sessions and key
+    concepts of a syllabus are drawn, and a question on them is written and, by a call of its own, answered.
+    A syllabus is asked for when the first question on it comes up, so a small target costs little.
+
+    taxonomy: a shipped one by name, or a file. select: only these nodes of it, and what is below them.
+    queries: times each discipline is asked for its subjects; the answers are merged. Equal names within a
+        discipline are one subject; across disciplines they stay apart, unless `unique_subjects`.
+    turns: 2 asks for free text and then, in the same conversation, for data; 1 asks for data at once.
+    subjects: used per discipline at most.
+    attempts: times a reply that cannot be read is asked for again, the first included.
+    sessions: how many a syllabus has, from and to. out_of_range: "trim" uses the first of too many and
+        drops too few, "keep" takes any number, "drop" drops both; what is dropped is first asked for again.
+    two_sessions: share of the questions that bring two sessions together (strategy B); see `Combinations`.
+    questions_per_pick: questions asked on each combination of concepts.
+    quotas: kept records at most, by a discipline's or a field's name; of two that fit, the smaller counts.
+    held_out: share of the concept combinations whose questions are marked `split` "test"; by a hash of the
+        concepts, so that no combination is in both splits, in whatever course it comes up.
+    decontaminate: benchmark files; a record that shares `ngram` words in a row with one is dropped.
+    max_questions, stall: stop at so many questions, or when so many in a row were dropped.
+    lookahead: slots worked on ahead of the one whose answer is being used, at each of three stages.
+
+    Deviations from the paper: the sampling of concepts is uniform over combinations, where the paper does not say;
+    a question equal to an earlier one is dropped before it is answered; syllabi are made as needed.
+    """
+
+    about: ClassVar[About] = About(
+        "GLAN: a taxonomy of human knowledge is broken down, discipline by discipline, into subjects and the syllabi of"
+        " courses on them. Class sessions and key concepts drawn from a syllabus make a homework question, which"
+        " another call answers. No seed data is used. The column `split` marks what is held out, by combination"
+        " of concepts.",
+        ("glan",),
+        {"instruction": "string", "input": "string", "output": "string", "split": "string"},
+    )
+
+    taxonomy: str = "glan"
+    select: tuple[str, ...] = ()
+    queries: int = 10
+    turns: Literal[1, 2] = 2
+    subjects: int | None = None
+    unique_subjects: bool = False
+    attempts: int = 2
+    sessions: tuple[int, int] = (10, 30)
+    out_of_range: Policy = "trim"
+    two_sessions: float = 0.5
+    questions_per_pick: int = 1
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    held_out: float = 0.0
+    decontaminate: tuple[str, ...] = ()
+    ngram: int = 13
+    max_questions: int | None = None
+    stall: int = 200
+    lookahead: int = 64
+    structure: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=4096)
+    question: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=1024)
+    answer: Sampling = Sampling(temperature=0.7, top_p=0.95, max_tokens=2048)
+
+    def __post_init__(self) -> None:
+        counts = (self.queries, self.attempts, self.questions_per_pick, self.stall, self.lookahead, self.ngram)
+        if min(counts) < 1 or (self.subjects is not None and self.subjects < 1):
+            raise RecipeError(
+                "queries, subjects, attempts, questions_per_pick, ngram, stall and lookahead must be at least 1",
+                "the paper asks each discipline 10 times",
+            )
+        if not 1 <= self.sessions[0] <= self.sessions[1]:
+            raise RecipeError(f"sessions is {list(self.sessions)}", "from and to; the paper has [10, 30]")
+        if not 0 <= self.two_sessions <= 1 or not 0 <= self.held_out < 1:
+            raise RecipeError("two_sessions and held_out are shares", "from 0 to 1; held_out below 1")
+        if any(quota < 0 for quota in self.quotas.values()):
+            raise RecipeError("a quota is below 0", "0 leaves a discipline out")
+
+    def validate(self, run: Run) -> None:
+        """Read everything a run needs, so that a mistake in it costs nothing."""
+        _Work(self, run)
+        if run.target is None and self.max_questions is None:
+            raise RecipeError("neither a target nor max_questions", "a taxonomy has questions without end: set one")
+
+    def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
+        """Requests and tokens by stage, for the run's target."""
+        work = _Work(self, run)
+        shape = Shape.of(past, self.queries, self.subjects)
+        return forecast(self, run, work.branches, work.disciplines, shape, past)
+
+    async def generate(self, run: Run) -> AsyncIterator[Record]:
+        """Records with the fields instruction, input (empty), output and split; what is dropped before has fewer."""
+        work = _Work(self, run)
+        try:
+            while work.schedule.wants_more():
+                async for done in ordered(work.answer, work.questions(), self.lookahead):
+                    for record in work.finish(done):
+                        yield record
+                for record in work.flush():
+                    yield record
+                await run.settle()
+        finally:
+            run.notes |= work.notes()
+            await work.branches.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A slot whose branch has grown: with a course to ask about, or without."""
+
+    slot: Slot
+    records: tuple[Record, ...] = ()
+    course: Course | None = None
+    last: bool = False  # nothing below this discipline can be used
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A slot on its way to a record. `record` is None where there was nothing to ask."""
+
+    slot: Slot
+    records: tuple[Record, ...]
+    request: Request | None = None
+    record: Record | None = None
+    trail: Trail | None = None
+
+
+class _Work:
+    """One run of the method."""
+
+    def __init__(self, options: GLAN, run: Run) -> None:
+        self.options, self.run = options, run
+        taxonomy = Taxonomy.load(options.taxonomy)
+        if options.select:
+            taxonomy = taxonomy.select(options.select)
+        self.disciplines = taxonomy.disciplines()
+        quotas = _quotas(taxonomy, options.quotas)
+        self.schedule = Schedule(run, self.disciplines, quotas, options.max_questions, options.stall)
+        plan = Plan(
+            options.queries,
+            options.turns,
+            options.subjects,
+            options.attempts,
+            options.sessions,
+            options.out_of_range,
+            options.two_sessions,
+            options.structure,
+        )
+        self.branches = Branches(plan, run)
+        self.benchmarks = Benchmarks(options.decontaminate, options.ngram)
+        self.seen: set[str] = set()
+        self.owners: dict[str, Names] = {}
+        self.counts: Counter[str] = Counter()
+        self.grown: dict[Names, int] = {}  # subjects
+        self.courses: Counter[Names] = Counter()
+        self.useless: Counter[Names] = Counter()  # subjects without a course
+        self.question_messages(("A discipline",), "A subject", "basic", "1. A session", _EXAMPLE)
+        self.answer_messages("A question?")
+
+    # stage 1: a slot's course, once its branch has grown that far
+
+    async def prepare(self, slot: Slot) -> _Ready:
+        branch = await self.branches.branch(slot.path)
+        subjects = self._usable(branch)
+        records = branch.drops if slot.index == 0 else ()
+        if not subjects:
+            return _Ready(slot, records, last=True)
+        subject, trail = subjects[slot.index % len(subjects)]
+        course = await self.branches.course(slot.path, subject, trail)
+        if isinstance(course, Course):
+            return _Ready(slot, records, course)
+        # the first slot that needed it brings its record
+        return _Ready(slot, (*records, course) if slot.index < len(subjects) else records)
+
+    def _usable(self, branch: Branch) -> Sequence[Any]:
+        if not self.options.unique_subjects:
+            return branch.subjects
+        return [pair for pair in branch.subjects if self.owners.get(same(pair[0].name)) == branch.path]
+
+    # stage 2: the question, asked in order, as equal ones are told apart by it
+
+    async def questions(self) -> AsyncIterator[_Question]:
+        """Slots in order, with a question that is no repetition, or with the reason why there is none."""
+        if self.options.unique_subjects and not self.owners:
+            async for branch in ordered(self.branches.branch, self.disciplines, self.options.lookahead):
+                for subject, _ in branch.subjects:
+                    self.owners.setdefault(same(subject.name), branch.path)
+        async for question in ordered(self._ask, self._drawn(), self.options.lookahead):
+            yield self._without_repetition(question)
+
+    async def _drawn(self) -> AsyncIterator[_Question]:
+        async for ready in ordered(self.prepare, self.schedule.slots(), self.options.lookahead):
+            self._note(ready)
+            yield self._draw(ready.slot, ready.records, ready.course)
+
+    def _note(self, ready: _Ready) -> None:
+        slot = ready.slot
+        first = slot.index == 0
+        if first:
+            self.counts["disciplines_used"] += 1
+        if ready.last:
+            self.schedule.close(slot)
+        elif ready.course:
+            self.courses[slot.path] += 1
+        else:
+            self.useless[slot.path] += 1
+
+    def _draw(self, slot: Slot, records: tuple[Record, ...], course: Course | None) -> _Question:
+        if course is None:
+            return _Question(slot, records)
+        pick = course.next_pick(self.options.questions_per_pick)
+        sessions = [
+            dataclasses.replace(course.sessions[at], concepts=tuple(course.sessions[at].concepts[i] for i in concepts))
+            for at, concepts in zip(pick.sessions, pick.concepts, strict=True)
+        ]
+        subject = course.subject
+        messages = self.question_messages(slot.path, subject.name, subject.level, course.text, sessions)
+        prompt = self.branches.prompts.question
+        trail = _about(course.trail, pick, sessions, split := self._split(sessions))
+        record = Record(f"{slug(slot.path)}-{slot.index}", {"split": split}, trail.meta())
+        request = Request("questions", messages, self.options.question, prompt.id)
+        return _Question(slot, records, request, record, trail)
+
+    def _split(self, sessions: Sequence[Session]) -> str:
+        concepts = sorted({same(concept) for session in sessions for concept in session.concepts})
+        return "test" if int(fingerprint("split", *concepts)[:8], 16) < self.options.held_out * 2**32 else "train"
+
+    def question_messages(
+        self, path: Names, subject: str, level: str, syllabus: str, sessions: Sequence[Session]
+    ) -> tuple[Message, ...]:
+        latest = max(sessions, key=lambda session: session.number)
+        return self.branches.prompts.question.render(
+            discipline=path[-1],
+            subject=subject,
+            level=level,
+            syllabus=syllabus,
+            sessions=[{"number": s.number, "name": s.name, "concepts": list(s.concepts)} for s in sessions],
+            learned={"number": latest.number, "name": latest.name},
+            count=sum(len(session.concepts) for session in sessions),
+        )
+
+    async def _ask(self, question: _Question) -> _Question:
+        if question.request is None or question.record is None or question.trail is None:
+            return question
+        reply = await self.run.model("questions").ask(question.request)
+        trail = question.trail.after("questions", reply)
+        text = "" if reply.failure else read_question(reply.text)
+        drop = None
+        if reply.failure:
+            drop = failed(reply)
+        elif reply.truncated:
+            drop = Drop("truncated", "the token limit came before the end of the question")
+        elif not text:
+            drop = nothing_in(reply, "no_question", "question")
+        fields = {**question.record.fields, "instruction": text, "input": ""} if text else question.record.fields
+        record = dataclasses.replace(question.record, fields=fields, meta=trail.meta(), dropped=drop)
+        return dataclasses.replace(question, record=record, trail=trail)
+
+    def _without_repetition(self, question: _Question) -> _Question:
+        record = question.record
+        if record is None or record.dropped:
+            return question
+        key = fingerprint(normalise(record.fields["instruction"]) or record.fields["instruction"])
+        if key not in self.seen:
+            self.seen.add(key)
+            return question
+        drop = record.drop("duplicate_question", "the same question was asked before")
+        return dataclasses.replace(question, record=drop)
+
+    # stage 3: the answer
+
+    def answer_messages(self, question: str) -> tuple[Message, ...]:
+        return self.branches.prompts.answer.render(question=question)
+
+    async def answer(self, question: _Question) -> _Question:
+        record, trail = question.record, question.trail
+        if record is None or trail is None or record.dropped:
+            return question
+        messages = self.answer_messages(record.fields["instruction"])
+        prompt = self.branches.prompts.answer
+        reply = await self.run.model("answers").ask(Request("answers", messages, self.options.answer, prompt.id))
+        trail = trail.after("answers", reply)
+        text = "" if reply.failure else without_thinking(reply.text).strip()
+        drop = None
+        if reply.failure:
+            drop = failed(reply)
+        elif reply.truncated:
+            drop = Drop("truncated", "the token limit came before the end of the answer")
+        elif not text:
+            drop = Drop("no_answer", "the reply is empty")
+        fields = {**record.fields, "output": text} if text else record.fields
+        return dataclasses.replace(
+            question, record=dataclasses.replace(record, fields=fields, meta=trail.meta(), dropped=drop)
+        )
+
+    # the end: decontamination, counts
+
+    def finish(self, done: _Question) -> list[Record]:
+        """The records that can go on, in order."""
+        self.benchmarks.add(done)
+        return self.flush() if self.benchmarks.full else []
+
+    def flush(self) -> list[Record]:
+        """All that waited for the benchmarks, judged."""
+        records: list[Record] = []
+        for question in self.benchmarks.judged():
+            ours = [*question.records, *([question.record] if question.record else [])]
+            kept = question.record is not None and question.record.dropped is None
+            self.schedule.settle(question.slot, kept, len(ours), asked=question.record is not None)
+            self.counts["questions_kept"] += kept
+            if kept and question.record:
+                self.counts[f"split {question.record.fields['split']}"] += 1
+                self.counts[f"strategy {question.record.meta['strategy']}"] += 1
+            records += ours
+        return records
+
+    def notes(self) -> dict[str, object]:
+        """For the report: why the run stopped, how evenly it covers the disciplines, what estimates go by."""
+        kept = {"/".join(path): n for path, n in zip(self.disciplines, self.schedule.kept, strict=True)}
+        grown = self.branches.subjects_found()
+        return {
+            "stopped": self.schedule.stop_reason() or "ended early",
+            "taxonomy": self.options.taxonomy.rpartition("/")[2],
+            "disciplines": len(self.disciplines),
+            "disciplines_asked": len(grown),
+            "subjects": sum(grown.values()),
+            "courses": self.branches.course_count(),
+            "questions_asked": self.schedule.asked,
+            "questions_kept": self.counts["questions_kept"],
+            "strategies": {name: self.counts[f"strategy {name}"] for name in ("one_session", "two_sessions")},
+            "splits": {name: self.counts[f"split {name}"] for name in ("train", "test")},
+            "sessions_out_of_range": self.branches.out_of_range,
+            "unreadable_replies": self.branches.unreadable,
+            "disciplines_covered": sum(n > 0 for n in kept.values()),
+            "evenness_over_disciplines": _rounded(evenness(self.schedule.kept)),
+            "kept_by_discipline": {path: n for path, n in kept.items() if n},
+            "decontamination": self.benchmarks.report(),
+        }
+
+
+_EXAMPLE = [Session(1, "A session", ("A concept", "Another")), Session(2, "Another session", ("A third",))]
+
+
+def _about(trail: Trail, pick: Pick, sessions: Sequence[Session], split: str) -> Trail:
+    """The course's trail, with what the question is about."""
+    more = {
+        "strategy": pick.strategy,
+        "sessions": [session.name for session in sessions],
+        "session_numbers": [session.number for session in sessions],
+        "concepts": [list(session.concepts) for session in sessions],
+        "split": split,
+    }
+    return Trail(trail.generator, {**trail.origin, **more}, trail.steps)
+
+
+def _quotas(taxonomy: Taxonomy, quotas: Mapping[str, int]) -> dict[Names, int]:
+    """The quota of each discipline that has one."""
+    found: dict[Names, int] = {}
+    for name, quota in quotas.items():
+        for path in taxonomy.select([name]).disciplines():
+            found[path] = min(quota, found.get(path, quota))
+    return found
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,128 @@
+"""Replies to subjects, sessions and questions. What cannot be read is left out, never guessed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmsynth.parsing import parse_json_lines, unwrap
+from llmsynth.text import one_line
+
+_MOST_CONCEPTS = 20  # of a session: a model that loops would make the combinations uncountable
+_NUMBER = re.compile(r"^(?:(?:session|class|lecture|week|lesson)\s*)?\d{1,3}\s*[.:)–-]\s*", re.IGNORECASE)
+_LABEL = re.compile(r"^[#*_ ]*(?:homework )?question(?: \d+)?[*_ ]*(?::[*_]*\s*|\n\s*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject of a discipline, as a reply had it."""
+
+    name: str
+    level: str = ""
+    subtopics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A class session. `number` counts the sessions of the reply, those without concepts too."""
+
+    number: int
+    name: str
+    concepts: tuple[str, ...]
+
+
+SUBJECTS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "subjects": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "subject_name": {"type": "string"},
+                    "level": {"type": "string"},
+                    "subtopics": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["subject_name", "level", "subtopics"],
+            },
+        }
+    },
+    "required": ["subjects"],
+}
+"""What a one-turn answer has to look like, for models that can be held to it."""
+
+
+def same(name: str) -> str:
+    """What two spellings of one name have in common."""
+    return one_line(unicodedata.normalize("NFKC", name)).casefold()
+
+
+def read_subjects(reply: str) -> list[Subject]:
+    """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them."""
+    found: dict[str, Subject] = {}
+    for row in _rows(reply, "subjects"):
+        name = _text(row, "subject_name", "subject", "name", "title")
+        if name:
+            level = _text(row, "level", "difficulty")
+            found.setdefault(same(name), Subject(name, level, _texts(row, "subtopics", "topics")))
+    return list(found.values())
+
+
+def read_sessions(reply: str) -> list[Session]:
+    """The sessions of a reply that have a name and a concept, in order."""
+    sessions: list[Session] = []
+    for number, row in enumerate(_rows(reply, "sessions"), 1):
+        name = _NUMBER.sub("", _text(row, "session", "session_name", "name", "title"))
+        concepts = _texts(row, "key_concepts", "concepts", "keyConcepts")[:_MOST_CONCEPTS]
+        if name and concepts:
+            sessions.append(Session(number, name, concepts))
+    return sessions
+
+
+def read_question(reply: str) -> str:
+    """The question of a reply, without thinking, code fence and heading around it; empty if there is none."""
+    text = unwrap(reply).strip()
+    return _LABEL.sub("", text, count=1).strip()
+
+
+def _rows(reply: str, inside: str) -> Iterator[Mapping[str, Any]]:
+    for parsed in parse_json_lines(reply):
+        inner = parsed.value.get(inside)
+        if isinstance(inner, list):
+            yield from (row for row in inner if isinstance(row, dict))
+        else:
+            yield parsed.value
+
+
+def _text(row: Mapping[str, Any], *keys: str) -> str:
+    """The first of these keys that holds text, or a number, which levels may be."""
+    lower = {key.lower().replace(" ", "_"): value for key, value in row.items()}
+    for key in keys:
+        value = lower.get(key)
+        if isinstance(value, str) and one_line(value):
+            return one_line(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
+def _texts(row: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
+    """The texts of a list, each once; of one text, what commas or semicolons divide."""
+    lower = {key.lower().replace(" ", "_"): value for key, value in row.items()}
+    value = next((lower[key.lower()] for key in keys if key.lower() in lower), None)
+    if isinstance(value, str):
+        value = value.split(";") if ";" in value else value.split(",")
+    return _unique(value) if isinstance(value, Sequence) else ()
+
+
+def _unique(values: Iterable[Any]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for value in values:
+        if isinstance(value, Mapping):
+            value = _text(value, "name", "concept", "topic", "title")
+        if isinstance(value, str) and (text := one_line(value)):
+            found.setdefault(same(text), text)
+    return tuple(found.values())

@@ -1,0 +1,81 @@
+"""A model for Evol-Instruct that answers by script."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmsynth import Completion, Request
+from tests.scripted import Answer, content, made_up
+
+
+def harder(given: str, prompt: str) -> str:
+    """What a good model makes of a prompt: the given one with a dozen new words, or a new one in breadth."""
+    if "brand-new" in prompt:
+        return made_up(given, "a") + " " + made_up(given, "b")
+    extra = made_up(prompt, 1) + " " + made_up(prompt, 2)
+    return f"{extra}\n\n{given}"
+
+
+@dataclass
+class Evolver:
+    """Answers stage by stage and keeps the requests.
+
+    evolve: gets the given prompt and the whole request's text. equality: gets both prompts. respond: gets the
+    instruction. difficulty: gets the instruction.
+    """
+
+    evolve: Callable[[str, str], Answer] = harder
+    equality: Callable[[str, str], Answer] = lambda first, second: "Not Equal"
+    respond: Callable[[str], Answer] = lambda instruction: f"It is {made_up('answer', instruction)}"
+    difficulty: Callable[[str], Answer] = lambda instruction: "5"
+    log: list[Request] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Answer:
+        self.log.append(request)
+        text = content(request)
+        if request.stage == "evolve":
+            return self.evolve(given(text), text)
+        if request.stage == "equality":
+            return self.equality(tagged(text, "first_prompt"), tagged(text, "second_prompt"))
+        if request.stage == "difficulty":
+            return self.difficulty(tagged(text, "instruction"))
+        assert request.stage == "responses"
+        return self.respond(text)
+
+    def texts(self, stage: str) -> list[str]:
+        return [content(request) for request in self.log if request.stage == stage]
+
+
+def given(prompt: str) -> str:
+    """The prompt that a request asks to evolve: the last one, as demonstrations come before it."""
+    return tagged(prompt, "given_prompt")
+
+
+def tagged(text: str, tag: str) -> str:
+    found: list[str] = re.findall(rf"<{tag}>\n(.*?)\n</{tag}>", text, re.DOTALL)
+    return found[-1]
+
+
+def rows_file(folder: Path, rows: Sequence[dict[str, Any]] | int = 6) -> str:
+    """A file of seeds; a number makes up so many, of twelve words each."""
+    path = folder / "seeds.jsonl"
+    if isinstance(rows, int):
+        rows = [
+            {"id": f"s{n}", "instruction": made_up("e", n) + " " + made_up("f", n), "output": f"Answer {n}"}
+            for n in range(rows)
+        ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def one_seed(folder: Path, instruction: str, output: str = "Fine.", given: str = "") -> str:
+    return rows_file(folder, [{"id": "s", "instruction": instruction, "input": given, "output": output}])
+
+
+def cut(text: str) -> Completion:
+    return Completion(text, "length")

@@ -1,0 +1,563 @@
+"""The openai-batch backend against a server that behaves like a provider's batch API."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+pytest.importorskip("openai")
+
+import llmsynth.backends._batch
+from llmsynth.backends.batch import OpenAIBatchBackend
+from llmsynth.backends.openai import OpenAIBackend
+from llmsynth.errors import (
+    AuthenticationError,
+    BackendError,
+    LlmsynthError,
+    ModelNotFoundError,
+    RecipeError,
+    StorageError,
+    UnavailableError,
+)
+from llmsynth.journal import Journal, read_entries
+from llmsynth.model import Model
+from llmsynth.policy import FinishPolicy
+from llmsynth.prices import published_price
+from llmsynth.recipe import Recipe
+from llmsynth.request import Completion, Message, Request, Sampling
+from llmsynth.synthesis import synthesize
+from tests import one_run
+from tests.batch_server import BatchServer
+
+KILLS = int(os.environ.get("LLMSYNTH_KILLS", "4"))
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.one_run"])
+
+
+@pytest.fixture
+def server() -> Iterator[BatchServer]:
+    with BatchServer() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def quick(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llmsynth.backends._batch, "_FIRST_WAIT", 0.001)
+
+
+def backend(server: BatchServer, **options: Any) -> OpenAIBatchBackend:
+    return OpenAIBatchBackend("teacher", base_url=server.url, **{"wait": 0.05, "poll": 0.005, **options})
+
+
+def requests(count: int, first: int = 0, **sampling: Any) -> list[Request]:
+    return [
+        Request("test", (Message(role="user", content=f"Task: {n}"),), Sampling(**sampling))
+        for n in range(first, first + count)
+    ]
+
+
+async def ask(
+    server: BatchServer,
+    journal: Journal,
+    asked: list[Request],
+    attempts: int = 5,
+    policy: FinishPolicy | None = None,
+    **options: Any,
+) -> list[Completion]:
+    """The answers to requests, all of them asked for before the first answer is there."""
+    model = Model(backend(server, **options), journal, concurrency=2, attempts=attempts, policy=policy)
+    try:
+        return [completion async for completion in model.stream(asked, max(1, len(asked)))]
+    finally:
+        await model.drain(30)
+        await model.aclose()
+
+
+def texts(completions: list[Completion]) -> list[str]:
+    return [completion.text for completion in completions]
+
+
+def expected(count: int, first: int = 0) -> list[str]:
+    return [f"re: Task: {n}\u2028" for n in range(first, first + count)]
+
+
+def noted(journal: Journal) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (journal.path.parent / "batches.jsonl").read_bytes().splitlines()]
+
+
+async def test_all_that_is_asked_together_is_one_job_whatever_the_concurrency(
+    server: BatchServer, journal: Journal
+) -> None:
+    answers = await ask(server, journal, requests(300))
+    assert texts(answers) == expected(300)
+    assert server.sizes == [300]
+    assert {(a.prompt_tokens, a.completion_tokens, a.model) for a in answers} == {(10, 5, "teacher")}
+
+
+async def test_each_row_says_what_the_openai_backend_would_send(
+    server: BatchServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-secret")
+    asked = requests(1, temperature=0.5, max_tokens=7, stop=("x",))
+    await ask(server, journal, asked, extra_body={"top_k": 3}, api_key_env="SOME_KEY")
+    await ask(server, journal, asked, api="completions", api_key_env="SOME_KEY")
+    chat, raw = (job.rows[0] for job in server.jobs.values())
+    said = {"model": "teacher", "temperature": 0.5, "max_tokens": 7, "stop": ["x"]}
+    assert chat["body"] == {**said, "top_k": 3, "messages": [{"role": "user", "content": "Task: 0"}]}
+    assert chat["url"] == "/v1/chat/completions"
+    assert raw["body"] == {**said, "prompt": "Task: 0"}
+    assert raw["url"] == "/v1/completions"
+    assert server.keys == {"Bearer sk-secret"}
+    assert b"sk-secret" not in b"".join(path.read_bytes() for path in journal.path.parent.iterdir())
+
+
+async def test_jobs_are_split_at_the_number_of_requests(server: BatchServer, journal: Journal) -> None:
+    server.max_requests = 40
+    assert texts(await ask(server, journal, requests(100), max_requests=40)) == expected(100)
+    assert server.sizes == [40, 40, 20]
+
+
+async def test_jobs_are_split_at_the_size_of_the_file(server: BatchServer, journal: Journal) -> None:
+    server.max_bytes = 3000
+    long = [Request("test", (Message(role="user", content=f"{n} {'é' * (n % 7) * 60}"),)) for n in range(60)]
+    answers = await ask(server, journal, long, max_bytes=3000)
+    assert [a.text for a in answers] == [f"re: {r.messages[0]['content']}\u2028" for r in long]
+    uploaded = [len(data) for name, data in server.files.items() if name.removeprefix("file-").isdigit()]
+    assert sum(server.sizes) == 60
+    assert max(uploaded) <= 3000
+    assert (
+        sum(a + b > 3000 for a, b in zip(uploaded, uploaded[1:], strict=False)) == len(uploaded) - 1
+    )  # none too small
+
+
+async def test_a_request_that_no_file_can_hold_fails_alone(server: BatchServer, journal: Journal) -> None:
+    long = Request("test", (Message(role="user", content="x" * 3000),))
+    answers = await ask(server, journal, [*requests(2), long], max_bytes=3000)
+    assert [a.failure.kind if a.failure else a.text for a in answers] == [*expected(2), "too_large"]
+
+
+async def test_the_same_request_asked_twice_is_two_rows(server: BatchServer, journal: Journal) -> None:
+    assert texts(await ask(server, journal, requests(1) * 3)) == expected(1) * 3
+    assert set(server.submitted.values()) == {1}
+    assert len(server.submitted) == 3
+
+
+async def test_a_trickle_is_gathered_until_nothing_comes_for_a_while(server: BatchServer, journal: Journal) -> None:
+    async def trickle() -> Any:
+        for request in requests(20):
+            yield request
+            await asyncio.sleep(0.01)
+
+    model = Model(backend(server, wait=0.3), journal)
+    assert texts([c async for c in model.stream(trickle(), 20)]) == expected(20)
+    await model.aclose()
+    assert server.sizes == [20]
+
+
+async def test_an_endless_trickle_is_sent_after_a_while_all_the_same(server: BatchServer, journal: Journal) -> None:
+    async def trickle() -> Any:
+        for request in requests(60):
+            yield request
+            await asyncio.sleep(0.005)
+
+    model = Model(backend(server, wait=0.01), journal)
+    assert texts([c async for c in model.stream(trickle(), 60)]) == expected(60)
+    await model.aclose()
+    assert len(server.sizes) > 1
+
+
+@pytest.mark.parametrize("lookahead", [1, 3, 10])
+async def test_a_short_lookahead_makes_small_jobs_and_never_hangs(
+    server: BatchServer, journal: Journal, lookahead: int
+) -> None:
+    model = Model(backend(server, wait=0.005), journal)
+    async with asyncio.timeout(20):
+        assert texts([c async for c in model.stream(requests(9), lookahead)]) == expected(9)
+    await model.aclose()
+    assert max(server.sizes) <= lookahead
+
+
+async def test_rows_that_fail_are_asked_again_in_a_new_job(server: BatchServer, journal: Journal) -> None:
+    fates = {3: "broken", 5: "expired", 7: "lost", 9: "damaged"}
+    server.row = lambda number, row: fates.get(number)
+    answers = await ask(server, journal, requests(12))
+    assert texts(answers) == expected(12)
+    assert server.sizes == [12, 4]
+    assert Counter(server.submitted.values()) == {1: 8, 2: 4}
+    again = [entry for entry in noted(journal) if "again" in entry]
+    assert [len(entry["again"]) for entry in again] == [4]
+
+
+@pytest.mark.parametrize("end", ["expired", "empty"])
+async def test_a_job_that_answers_a_part_or_nothing_is_followed_by_another(
+    server: BatchServer, journal: Journal, end: str
+) -> None:
+    server.job = lambda number: end if number == 0 else None
+    assert texts(await ask(server, journal, requests(10))) == expected(10)
+    assert server.sizes == ([10, 5] if end == "expired" else [10, 10])
+    assert len(list(read_entries(journal.path))) == 10
+
+
+async def test_a_row_that_the_model_refuses_fails_alone_and_is_asked_again_by_the_next_run(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.row = lambda number, row: "refused" if row["body"]["messages"][0]["content"] == "Task: 2" else None
+    answers = await ask(server, journal, requests(4))
+    assert [a.failure.kind if a.failure else "" for a in answers] == ["", "", "http_400", ""]
+    assert server.sizes == [4]
+    server.row = lambda number, row: None
+    answers = await ask(
+        server, journal, requests(4)
+    )  # the journal object still knows what it found on opening: nothing
+    assert texts(answers) == expected(4)
+    assert server.sizes == [4, 1]
+
+
+async def test_rows_that_fail_for_ever_fail_after_their_attempts(server: BatchServer, journal: Journal) -> None:
+    server.row = lambda number, row: "lost" if "Task: 1" in row["body"]["messages"][0]["content"] else None
+    first, second = await ask(server, journal, requests(2), attempts=3)
+    assert first.text == expected(1)[0]
+    assert second.failure is not None
+    assert (second.failure.kind, second.failure.attempts) == ("batch_lost", 3)
+    assert server.sizes == [2, 1, 1]
+
+
+async def test_a_cancelled_job_gives_what_it_answered_and_ends_the_run(server: BatchServer, journal: Journal) -> None:
+    server.job = lambda number: "cancelled" if number == 0 else None
+    with pytest.raises(BackendError, match=r"cancelled, with 5 of 10 requests unanswered"):
+        await ask(server, journal, requests(10))
+    assert len(list(read_entries(journal.path))) == 5
+    journal.close()
+    reopened = Journal(journal.path)
+    assert texts(await ask(server, reopened, requests(10))) == expected(10)
+    reopened.close()
+    assert server.sizes == [10, 5]
+
+
+async def test_a_job_refused_for_single_lines_fails_those_and_asks_for_the_others(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.job = lambda number: "failed" if number == 0 else None
+    server.failing = [{"code": "invalid_request", "message": "no such parameter", "line": 3}]
+    answers = await ask(server, journal, requests(5))
+    assert [a.failure.kind if a.failure else "" for a in answers] == ["", "", "batch_invalid", "", ""]
+    assert server.sizes == [5, 4]
+
+
+async def test_a_model_that_takes_no_batches_ends_the_run(server: BatchServer, journal: Journal) -> None:
+    server.job = lambda number: "failed"
+    server.failing = [{"code": "model_not_found", "message": "teacher takes no batches", "line": 1}]
+    with pytest.raises(ModelNotFoundError, match="teacher takes no batches"):
+        await ask(server, journal, requests(5))
+    assert server.sizes == [5]
+
+
+async def test_a_job_refused_as_a_whole_ends_the_run_and_the_next_one_submits_it_again(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.job = lambda number: "failed" if number == 0 else None
+    server.failing = [{"code": "billing", "message": "no credit left"}]
+    with pytest.raises(BackendError, match="no credit left"):
+        await ask(server, journal, requests(5))
+    assert texts(await ask(server, journal, requests(5))) == expected(5)
+    assert server.sizes == [5, 5]
+
+
+async def test_jobs_beyond_what_the_provider_queues_wait_for_the_others(server: BatchServer, journal: Journal) -> None:
+    server.max_queued = 25
+    assert texts(await ask(server, journal, requests(40), max_requests=20)) == expected(40)
+    refused = [job for job in server.jobs.values() if job.status == "failed"]
+    assert refused
+    assert sum(server.worked.values()) == 40
+
+
+async def test_a_job_beyond_what_the_provider_queues_at_all_is_halved(server: BatchServer, journal: Journal) -> None:
+    server.max_queued = 7
+    assert texts(await ask(server, journal, requests(24))) == expected(24)
+    done = [len(job.rows) for job in server.jobs.values() if job.status == "completed"]
+    assert max(done) <= 7
+    assert sum(done) == 24
+    assert set(server.worked.values()) == {1}
+
+
+async def test_a_longer_second_try_is_a_row_of_its_own(server: BatchServer, journal: Journal) -> None:
+    policy = FinishPolicy(on_length="retry")
+    asked = requests(2, max_tokens=50)
+
+    class Cut(OpenAIBatchBackend):
+        def outcome(self, row: dict[str, Any]) -> Completion | Exception:
+            made = super().outcome(row)
+            assert isinstance(made, Completion)
+            short = row["response"]["body"]["model"] == "teacher" and len(server.jobs) == 1
+            return Completion(made.text, "length" if short else "stop", 10, 5)
+
+    model = Model(Cut("teacher", base_url=server.url, wait=0.02, poll=0.005), journal, policy=policy)
+    answers = [c async for c in model.stream(asked, 2)]
+    await model.aclose()
+    assert texts(answers) == expected(2)
+    assert server.sizes == [2, 2]
+    limits = [job.rows[0]["body"]["max_tokens"] for job in server.jobs.values()]
+    assert limits[1] > limits[0] == 50
+    assert set(server.submitted.values()) == {1}
+
+
+@pytest.mark.parametrize("point", ["upload", "create", "created", "poll", "download"])
+async def test_a_provider_in_trouble_is_asked_again_and_no_job_is_made_twice(
+    server: BatchServer, journal: Journal, point: str
+) -> None:
+    server.trouble = {point: [500, 503, 429, 429, 429, 429, 429, 429, 500]}
+    assert texts(await ask(server, journal, requests(6))) == expected(6)
+    assert server.sizes == [6]
+    assert server.trouble == {point: []} or point == "created"  # found in the list after the first
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthenticationError), (404, BackendError), (400, BackendError), (500, BackendError)]
+)
+async def test_an_endpoint_that_takes_no_upload_ends_the_run(
+    server: BatchServer, journal: Journal, status: int, error: type[LlmsynthError]
+) -> None:
+    server.trouble = {"upload": [status] * 9}
+    with pytest.raises(error) as caught:
+        await ask(server, journal, requests(3))
+    assert "scripted trouble" in caught.value.message
+    assert caught.value.hint
+    assert server.jobs == {}
+
+
+async def test_nobody_there_ends_the_run(server: BatchServer, journal: Journal) -> None:
+    with BatchServer() as gone:
+        pass
+    with pytest.raises(UnavailableError, match="cannot reach"):
+        await ask(gone, journal, requests(2))
+
+
+async def test_the_job_is_on_disk_before_it_is_waited_for(server: BatchServer, journal: Journal) -> None:
+    server.hold = "poll"
+    model = Model(backend(server), journal)
+    pending = [asyncio.create_task(model.ask(request)) for request in requests(3)]
+    while not server.reached.is_set():
+        await asyncio.sleep(0.005)
+    first, second = noted(journal)
+    (job,) = server.jobs.values()
+    ids = [row["custom_id"] for row in job.rows]
+    assert (first["file"], first["requests"]) == (job.file, ids)
+    assert (second["file"], second["job"], second["requests"]) == (job.file, job.id, ids)
+    await model.drain(30)
+    await model.aclose()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def test_a_run_that_stops_does_not_wait_for_its_jobs_and_submits_nothing_more(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.hold = "poll"
+    model = Model(backend(server, wait=0.3), journal)
+    early = [asyncio.create_task(model.ask(request)) for request in requests(3)]
+    while not server.reached.is_set():
+        await asyncio.sleep(0.005)
+    late = [asyncio.create_task(model.ask(request)) for request in requests(3, first=3)]
+    await asyncio.sleep(0.01)
+    begun = time.monotonic()
+    await model.drain(30)
+    await model.aclose()
+    assert time.monotonic() - begun < 5
+    assert server.uploads == 1
+    await asyncio.gather(*early, *late, return_exceptions=True)
+    assert texts(await ask(server, journal, requests(6))) == expected(6)
+    assert server.sizes == [3, 3]
+
+
+async def test_a_torn_last_line_is_forgotten_and_a_damaged_one_is_told(server: BatchServer, journal: Journal) -> None:
+    await ask(server, journal, requests(2))
+    path = journal.path.parent / "batches.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"file":"file-9","req')
+    assert texts(await ask(server, journal, requests(4))) == expected(4)
+    assert server.sizes == [2, 2]
+    assert [entry.get("job") for entry in noted(journal)] == [None, "batch_0", None, "batch_1"]
+    path.write_bytes(b"nonsense\n" + whole)
+    with pytest.raises(StorageError, match=r"batches\.jsonl is damaged: 'nonsense'"):
+        await ask(server, journal, requests(2))
+
+
+async def test_a_job_that_the_provider_has_forgotten_is_told_rather_than_paid_for_again(
+    server: BatchServer, journal: Journal
+) -> None:
+    await ask(server, journal, requests(2))
+    server.jobs.clear()
+    with pytest.raises(BackendError, match="no such batch") as caught:
+        await ask(server, journal, requests(2))
+    assert "batches.jsonl" in caught.value.hint
+    assert server.jobs == {}
+
+
+# ---- killed and run again
+
+
+def recipe(server: BatchServer, **more: Any) -> str:
+    model = {"use": "openai-batch", "model": "teacher", "base_url": server.url, "wait": 0.05, "poll": 0.01}
+    method = {"use": "tests.plugins:Echoes", "count": 30, "lookahead": 20, **more.pop("method", {})}
+    return yaml.safe_dump(
+        {
+            "generator": method,
+            "models": {"default": {**model, **more.pop("model", {})}},
+            "steps": [{"use": "exact-duplicates"}],
+            **more,
+        }
+    )
+
+
+def start(text: str, directory: Path) -> Any:
+    process = _FORKS.Process(target=one_run.run, args=(text, str(directory)))
+    process.start()
+    return process
+
+
+def data(directory: Path) -> bytes:
+    return (directory / "dataset" / "data" / "train-00000-of-00001.parquet").read_bytes()
+
+
+def counts(directory: Path) -> dict[str, Any]:
+    report: dict[str, Any] = orjson.loads((directory / "report.json").read_bytes())
+    return report
+
+
+def test_a_run_through_the_batch_api_is_a_run_like_any_other(tmp_path: Path, server: BatchServer) -> None:
+    price = {"price": {"prompt": 1.0, "completion": 2.0}}
+    result = synthesize(Recipe.parse(recipe(server, model=price)), tmp_path / "run")
+    assert result.complete
+    assert result.report["rows"]["kept"] == 30
+    usage = result.report["usage"]["echo"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (300, 150)
+    assert usage["cost"] == pytest.approx((300 * 1.0 + 150 * 2.0) / 1e6)
+    assert server.sizes[0] == 20  # the lookahead
+    assert sum(server.sizes) == 30
+
+
+# where the killed process was, and how many uploads and jobs the two runs need together
+MOMENTS = {"upload": (2, 1), "create": (1, 1), "created": (1, 1), "poll": (1, 1), "download": (1, 1)}
+
+
+@pytest.mark.parametrize("point", MOMENTS)
+def test_killed_at_any_point_of_a_job_the_next_run_submits_it_never_twice(
+    tmp_path: Path, server: BatchServer, point: str
+) -> None:
+    text = recipe(server, method={"lookahead": 50})
+    server.hold = point
+    process = start(text, tmp_path / "run")
+    assert server.reached.wait(30)
+    process.kill()
+    process.join(30)
+    one_run.run(text, str(tmp_path / "run"))
+    assert counts(tmp_path / "run")["rows"]["kept"] == 30
+    assert (server.uploads, len(server.jobs)) == MOMENTS[point]
+    assert set(server.submitted.values()) == set(server.worked.values()) == {1}
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_bytes_and_pays_for_no_row_twice(
+    tmp_path: Path, server: BatchServer
+) -> None:
+    server.row = lambda number, row: (
+        "expired" if row["custom_id"][0] in "01" and not server.worked[row["custom_id"]] else None
+    )
+    text = recipe(server, method={"count": 60, "lookahead": 25}, model={"max_requests": 10})
+    one_run.run(text, str(tmp_path / "whole"))
+    expired = sum(count - 1 for count in server.submitted.values())
+    assert expired
+    rng = random.Random(3)
+    for number in range(KILLS):
+        server.jobs.clear()
+        server.worked.clear()
+        directory = tmp_path / str(number)
+        for _ in range(2):
+            begun, moment = len(server.jobs), rng.randrange(4)
+            process = start(text, directory)
+            while len(server.jobs) < begun + moment and process.is_alive():
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.1))
+            process.kill()
+            process.join(30)
+        one_run.run(text, str(directory))
+        assert data(directory) == data(tmp_path / "whole")
+        assert sum(count - 1 for count in server.submitted.values()) == expired
+        assert sum(server.sizes) == 60 + expired
+
+
+def test_ctrl_c_leaves_the_job_to_the_next_run(tmp_path: Path, server: BatchServer) -> None:
+    server.hold = "poll"
+    text = recipe(server, method={"lookahead": 50})
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "llmsynth", "run", str(tmp_path / "recipe.yaml"), "-o", str(tmp_path / "run")],
+        cwd=Path(__file__).parent.parent,
+        stderr=subprocess.PIPE,
+    )
+    assert server.reached.wait(60)
+    child.send_signal(2)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130, said
+    one_run.run(text, str(tmp_path / "run"))
+    assert server.sizes == [30]
+    assert counts(tmp_path / "run")["rows"]["kept"] == 30
+
+
+# ---- configuration
+
+
+def test_its_answers_count_as_those_of_the_openai_backend() -> None:
+    options = {"base_url": "http://localhost:1/v1", "extra_body": {"top_k": 1}}
+    assert OpenAIBatchBackend("m", **options).identity == OpenAIBackend("m", **options).identity  # type: ignore[arg-type]
+
+
+def test_the_published_price_is_that_of_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    direct = published_price("https://api.openai.com/v1", "gpt-4o-mini")
+    price = OpenAIBatchBackend("gpt-4o-mini").price
+    assert direct is not None and price is not None
+    assert (price.prompt, price.completion) == (direct.prompt / 2, direct.completion / 2)
+    assert OpenAIBatchBackend("unheard-of").price is None
+
+
+@pytest.mark.parametrize(
+    "options", [{"base_url": ["http://localhost:1/v1", "http://localhost:2/v1"]}, {"wait": -1.0}, {"max_requests": 0}]
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        OpenAIBatchBackend("m", **{"base_url": "http://localhost:1/v1", **options})
+
+
+def test_without_the_package_the_recipe_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(BackendError) as caught:
+        OpenAIBatchBackend("m", base_url="http://localhost:1/v1")
+    assert "llmsynth[batch]" in caught.value.hint
+
+
+def test_how_batches_are_made_may_differ_from_run_to_run(tmp_path: Path, server: BatchServer) -> None:
+    synthesize(Recipe.parse(recipe(server, target=40)), tmp_path)
+    again = Recipe.parse(recipe(server, target=40, model={"wait": 0.01, "poll": 0.02, "max_requests": 3}))
+    assert synthesize(again, tmp_path).report["rows"]["kept"] == 30
+
+
+def test_the_openai_package_is_loaded_with_the_first_request_only() -> None:
+    code = (
+        "from llmsynth.backends.batch import OpenAIBatchBackend as B; import sys;"
+        "B('m', base_url='http://localhost:1/v1'); print('openai' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
