@@ -13,7 +13,7 @@ _TOLERANCE = 0.01  # seconds by which a request may come too early, as timers ar
 _SAFE = 0.95  # of a rate that was refused, what is sent at first
 _SHORTEST_PLATEAU, _LONGEST_PLATEAU = 2.0, 60.0  # seconds in which the whole of it is reached again
 _HICCUP = 5.0  # seconds without a refusal after which one does not mean much
-_HUNDRED, _RARE, _USELESS = 100, 0.04, 60.0  # of so many paced requests this share may be refused; seconds without
+_FEW, _RARE, _USELESS = 50, 0.06, 60.0  # of so many paced requests this share may be refused; seconds without
 _MEMORY = 10.0  # seconds of the past that count for what passed lately
 _ASIDE = 5.0  # seconds that a dead endpoint is left alone; doubles, up to _LONGEST_ASIDE
 _LONGEST_ASIDE = 120.0
@@ -244,21 +244,27 @@ class _Pace:
         self._sent = self._refused = 0  # since it last opened
         self._passed = self._seconds = 0.0  # what was let through before, and in what time, the longer ago the less
         self._plateau = _SHORTEST_PLATEAU
-        self._paced = self._paced_refused = 0  # requests sent at that rate, in hundreds, and refusals of them
+        self._paced = self._paced_refused = 0  # requests sent at that rate and refusals of them
         self._warm = False
         self._useless_until = -1.0
 
     def interval(self, now: float) -> float:
         """Note a request that is sent; seconds until the next."""
         if self._opens >= 0 or self._opened < 0:
-            self._opened, self._opens = max(self._opens, now), -1.0
+            opened = max(self._opens, now)
+            if self._opened >= 0:
+                seconds = opened - self._opened
+                kept = math.exp(-seconds / _MEMORY)
+                self._passed = self._passed * kept + self._sent - self._refused
+                self._seconds = self._seconds * kept + seconds
+            self._opened, self._opens = opened, -1.0
             self._sent = self._refused = 0
         self._sent += 1
         if not self._rate:
             return 0.0
         self._paced += 1
-        if self._paced == _HUNDRED:
-            if self._warm and self._paced_refused > _RARE * _HUNDRED:
+        if self._paced == _FEW:
+            if self._warm and self._paced_refused > _RARE * _FEW:
                 self._rate, self._useless_until = 0.0, now + _USELESS
             self._warm = not self._useless_until > now
             self._paced = self._paced_refused = 0

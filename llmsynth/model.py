@@ -23,6 +23,7 @@ from llmsynth.policy import FinishPolicy, both
 from llmsynth.prices import Price
 from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
 from llmsynth.text import fingerprint, has_lone_surrogate, rough_tokens
+from llmsynth.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Model:
         self._limiter = Limiter(len(self._endpoints), concurrency, adaptive=adaptive, rates=rates or Rates())
         self._attempts = attempts
         self._policy = policy or FinishPolicy()
+        self._trouble = Trouble(backend.name)
         self._occurrences: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._sent: set[asyncio.Task[Any] | None] = set()  # those of them whose request is with the backend now
@@ -124,6 +126,7 @@ class Model:
         What waits for its turn, or to be tried again, has cost nothing and is given up at once.
         """
         self._closing = True
+        self._trouble.flush()
         if self._stop_sending is not None:
             seconds = min(seconds, self._stop_sending())
         for task in self._tasks - self._sent:
@@ -244,6 +247,7 @@ class Model:
         self, error: RequestFailedError, lane: Lane, tries: _Tries, sent: float, now: float
     ) -> Completion | float:
         """Tell the lane of it; the failure if that was the last attempt, else the seconds to wait."""
+        self._trouble.note(error.kind, error.message, now)
         if error.limited:
             tries.limited += 1
             lane.refused(sent, now, _backoff(tries.limited) if error.retry_after is None else error.retry_after)

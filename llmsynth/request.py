@@ -142,6 +142,11 @@ class Backend(Protocol):
     price: what its tokens cost, None where that is unknown.
     complete: raises `RequestFailedError` for a failure of this request, a `BackendError` for one that
         ends the run.
+
+    A backend may have more: `attach(directory)`, called before the first request with the run's directory;
+    `stop_sending() -> float`, called when the run ends, which returns the seconds that waiting for what was sent is
+    worth; `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
+    there is to be no bound on it.
     """
 
     @property

@@ -135,6 +135,7 @@ class BatchServer:
         part = form["file"]
         assert isinstance(part, web.FileField)
         data = part.file.read()
+        part.file.close()
         if len(data) > self.max_bytes:
             return _refusal(400, f"the file has {len(data)} bytes, {self.max_bytes} are allowed")
         self.uploads += 1

@@ -255,12 +255,14 @@ class Mixture:
     seed: int = 0
 
     def __call__(self, number: int, body: dict[str, Any]) -> Fault | None:
-        rng = random.Random(f"{self.seed} {number}")
-        if rng.random() < self.share:
-            return rng.choices(WAY_FAULTS, [fault.kind not in _SLOW or 0.1 for fault in WAY_FAULTS])[0]
         prompt = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
         rng = random.Random(f"odd {prompt}")
-        return Fault(rng.choice(ODD_ANSWERS)) if rng.random() < self.odd else None
+        odd = Fault(rng.choice(ODD_ANSWERS)) if rng.random() < self.odd else None
+        rng = random.Random(f"{self.seed} {number}")
+        if rng.random() >= self.share:
+            return odd
+        fault = rng.choices(WAY_FAULTS, [0.1 if fault.kind in _SLOW else 1.0 for fault in WAY_FAULTS])[0]
+        return odd if odd and fault.kind == "drip" else fault
 
 
 _SLOW = ("hang", "stall", "huge")  # rarer in a mixture, for the sake of the tests' time

@@ -35,7 +35,8 @@ class Echoes:
         async for completion in run.model("default").stream(requests, self.lookahead):
             if index == self.broken_at:
                 raise ZeroDivisionError("a bug in the generator")
-            drop = Drop(completion.failure.kind, failed=True) if completion.failure else None
+            failure = completion.failure
+            drop = Drop(failure.kind, failed=not failure.final) if failure else None
             fields = {"instruction": f"Task {index}", "input": "", "output": completion.text}
             yield Record(f"{index:06}", fields, {"journal": [completion.key]}, dropped=drop)
             index += 1

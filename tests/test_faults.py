@@ -151,7 +151,7 @@ def test_a_server_that_wakes_up_slowly_is_waited_for(tmp_path: Path, loopback: L
 
 def test_being_refused_now_and_then_uses_up_no_attempt(tmp_path: Path, loopback: Loopback) -> None:
     faults = (Fault("status", 429), Fault("status", 429, {"Retry-After": "0.01"}))
-    loopback.fault = lambda number, body: faults[number % 2] if number % 3 else None
+    loopback.fault = lambda number, body: faults[number % 2] if number % 3 == 0 else None
     result = synthesize(echoes(loopback, 60, attempts=1), tmp_path)
     check(result)
     assert result.complete and result.report["rows"]["in"] == 60

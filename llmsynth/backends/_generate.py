@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import math
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from llmsynth.errors import ModelNotFoundError
+from llmsynth.errors import BackendError, ModelNotFoundError
 from llmsynth.request import Completion, Request, RequestFailedError
 
+log = logging.getLogger(__name__)
+
 _DEFAULT_MAX_TOKENS = 1024
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and others, Linux, Windows
 
 
 class Engine:
@@ -32,49 +36,108 @@ class Engine:
                 f"cannot load {name}: {str(error).splitlines()[0]}",
                 "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
             ) from error
-        if device == "cpu" and self.model.dtype == torch.float16:
+        if device == "cpu" and dtype == "auto" and self.model.dtype == torch.float16:
             self.model = self.model.float()  # half precision is slower than single on most processors
-        self.model = self.model.to(device).eval()
+        try:
+            self.model = self.model.to(device).eval()
+        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
+            hint = (
+                "a smaller model or dtype, or another device" if _is_out_of_memory(error) else "such as cpu or cuda:0"
+            )
+            raise BackendError(f"cannot put {name} on {device}: {str(error).splitlines()[0]}", hint) from error
         self.tokenizer.padding_side = "left"  # a causal model continues the last token, which must be a real one
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.ends = _end_tokens(self.model)
         self.device = device
+        self.capacity: float = math.inf  # tokens, padding included, that the memory holds in one batch
         self.window = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 20)
 
-    def generate(self, requests: list[Request]) -> list[Completion | RequestFailedError]:
-        """One answer per request, in order. A prompt that does not fit fails its own row only."""
+    def generate(self, requests: list[Request]) -> list[Completion | RequestFailedError | None]:
+        """One answer per request, in order; None for those that found no room in memory beside the ones before them.
+
+        A prompt that is too long for the model, or for the memory even alone, fails its own row only.
+        """
         texts = [self._text(request) for request in requests]
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        fitting = [i for i, length in enumerate(lengths) if length < self.window]
-        answers: list[Completion | RequestFailedError] = [
-            RequestFailedError("prompt_too_long", f"{length} tokens, the model takes {self.window}", retryable=False)
+        answers: list[Completion | RequestFailedError | None] = [
+            None
+            if length < self.window
+            else RequestFailedError(
+                "prompt_too_long", f"{length} tokens, the model takes {self.window}", retryable=False
+            )
             for length in lengths
         ]
-        if fitting:
-            made = self._generate([requests[i] for i in fitting], [texts[i] for i in fitting])
-            for i, answer in zip(fitting, made, strict=True):
-                answers[i] = answer
+        fitting = [i for i, answer in enumerate(answers) if answer is None]
+        longest = [length + self._limit(request, length) for request, length in zip(requests, lengths, strict=True)]
+        while fitting:
+            batch = self._affordable(fitting, longest)
+            made = self._in_memory([requests[i] for i in batch], [texts[i] for i in batch])
+            if made is not None:
+                for i, answer in zip(batch, made, strict=True):
+                    answers[i] = answer
+                break
+            if len(batch) == 1:
+                said = f"{longest[batch[0]]} tokens with its answer do not fit into the memory of {self.device}"
+                answers[batch[0]] = RequestFailedError("out_of_memory", said, retryable=False)
+                break
+            self.capacity = len(batch) * max(longest[i] for i in batch) // 2
+            log.warning("out of memory with %d requests at once; going on with half of that", len(batch))
         return answers
 
+    def _affordable(self, rows: list[int], longest: list[int]) -> list[int]:
+        """As many of the first rows as the memory takes, padded to the longest of them; one at least."""
+        count, width = 1, longest[rows[0]]
+        for i in rows[1:]:
+            width = max(width, longest[i])
+            if (count + 1) * width > self.capacity:
+                break
+            count += 1
+        return rows[:count]
+
+    def _in_memory(self, requests: list[Request], texts: list[str]) -> list[Completion] | None:
+        """What the batch is answered, or None if the memory does not hold it."""
+        try:
+            return self._generate(requests, texts)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        gc.collect()  # only here, where no traceback holds the tensors any more
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return None
+
+    def _limit(self, request: Request, length: int) -> int:
+        """Tokens that the answer to a prompt of this length may have."""
+        return min(request.sampling.max_tokens or _DEFAULT_MAX_TOKENS, self.window - length)
+
     def _generate(self, requests: list[Request], texts: list[str]) -> list[Completion]:
+        """Decode a batch token by token; a row leaves it when it is done, so that no row waits for a longer one."""
         encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.device)
-        prompt_length = int(encoded["input_ids"].shape[1])
-        lengths = encoded["attention_mask"].sum(1).tolist()
-        limits = [min(r.sampling.max_tokens or _DEFAULT_MAX_TOKENS, self.window - prompt_length) for r in requests]
-        stops = _Stops(self.tokenizer, requests, limits, prompt_length)
+        ids, mask = encoded["input_ids"], encoded["attention_mask"]
+        lengths = mask.sum(1).tolist()
+        rows = [_Row(r, length, self._limit(r, length)) for r, length in zip(requests, lengths, strict=True)]
+        cache = transformers.DynamicCache(config=self.model.config)
+        present = list(rows)
         with torch.inference_mode():
-            output = self.model.generate(
-                **encoded,
-                max_new_tokens=max(limits),
-                do_sample=False,
-                logits_processor=LogitsProcessorList([_Sampler(requests, prompt_length, self.device)]),
-                stopping_criteria=StoppingCriteriaList([stops]),
-                pad_token_id=self.tokenizer.pad_token_id,
-            )
-        return [
-            self._completion(request, row[prompt_length:].tolist(), limit, length)
-            for request, row, limit, length in zip(requests, output, limits, lengths, strict=True)
-        ]
+            while present:
+                positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+                logits = self.model(
+                    input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
+                ).logits[:, -1]
+                ids = _sample(logits, present).unsqueeze(1)
+                for row, token in zip(present, ids[:, 0].tolist(), strict=True):
+                    row.take(token, self.ends, self.tokenizer)
+                going = [i for i, row in enumerate(present) if row.finish_reason is None]
+                if len(going) < len(present):
+                    present = [present[i] for i in going]
+                    if not present:
+                        break
+                    chosen = torch.tensor(going, device=ids.device)
+                    cache.batch_select_indices(chosen)
+                    ids, mask = ids[chosen], mask[chosen]
+                mask = torch.cat([mask, mask.new_ones((len(present), 1))], dim=1)
+        return [row.completion(self.tokenizer) for row in rows]
 
     def _text(self, request: Request) -> str:
         if self.tokenizer.chat_template is None:
@@ -83,81 +146,71 @@ class Engine:
             self.tokenizer.apply_chat_template(list(request.messages), tokenize=False, add_generation_prompt=True)
         )
 
-    def _completion(self, request: Request, tokens: list[int], limit: int, prompt_length: int) -> Completion:
-        ends = _end_tokens(self.model)
-        finish_reason = "length"
-        for position, token in enumerate(tokens):
-            if token in ends or position >= limit:
-                finish_reason = "stop" if token in ends and position < limit else "length"
-                tokens = tokens[:position]
-                break
-        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        for stop in request.sampling.stop:
-            at = text.find(stop)
-            if at >= 0:
-                text, finish_reason = text[:at], "stop"
-        return Completion(text, finish_reason, prompt_length, len(tokens))
+
+class _Row:
+    """One request on its way through a batch."""
+
+    def __init__(self, request: Request, prompt_length: int, limit: int) -> None:
+        sampling = request.sampling
+        self.request = request
+        self.prompt_length = prompt_length
+        self.temperature = 1.0 if sampling.temperature is None else sampling.temperature
+        self.top_p = 1.0 if sampling.top_p is None else sampling.top_p
+        self.presence = sampling.presence_penalty or 0.0
+        self.frequency = sampling.frequency_penalty or 0.0
+        self.noise = np.random.Generator(np.random.Philox(key=request.seed))
+        self.tokens: list[int] = []
+        self.finish_reason: str | None = None
+        self._limit = limit
+        # a token is at least one byte long, so this many of the last ones hold any stop string that just ended
+        self._tail = max((len(stop.encode()) for stop in sampling.stop), default=0) + 1
+
+    def take(self, token: int, ends: set[int], tokenizer: Any) -> None:
+        """The next token; sets the finish reason when it is the last one."""
+        if token in ends:
+            self.finish_reason = "stop"
+            return
+        self.tokens.append(token)
+        stops = self.request.sampling.stop
+        if stops:
+            tail = tokenizer.decode(self.tokens[-self._tail :], skip_special_tokens=True)
+            if any(stop in tail for stop in stops):
+                self.finish_reason = "stop"
+                return
+        if len(self.tokens) >= self._limit:
+            self.finish_reason = "length"
+
+    def completion(self, tokenizer: Any) -> Completion:
+        text = tokenizer.decode(self.tokens, skip_special_tokens=True)
+        for stop in self.request.sampling.stop:
+            text = text.split(stop, 1)[0]
+        return Completion(text, self.finish_reason or "length", self.prompt_length, len(self.tokens))
 
 
-class _Sampler(LogitsProcessor):  # type: ignore[misc]  # torch is untyped here
-    """Penalties, temperature and nucleus of each row, and then its own Gumbel noise.
+def _sample(logits: Any, rows: list[_Row]) -> Any:
+    """The next token of each row, by its own penalties, temperature, nucleus and random numbers.
 
-    The greatest of logits plus Gumbel noise is a sample from their softmax, so greedy search over
-    these scores samples, and each row draws from a generator seeded by its own request.
+    logits: (rows, vocabulary). The greatest of logits plus Gumbel noise is a sample from their softmax, so each row
+    draws from a generator seeded by its own request, whatever stands beside it.
     """
 
-    def __init__(self, requests: list[Request], prompt_length: int, device: str) -> None:
-        def column(values: list[float]) -> Any:
-            return torch.tensor(values, dtype=torch.float32, device=device).unsqueeze(1)
+    def column(values: list[float]) -> Any:
+        return torch.tensor(values, dtype=torch.float32, device=logits.device).unsqueeze(1)
 
-        samplings = [request.sampling for request in requests]
-        temperatures = [1.0 if s.temperature is None else s.temperature for s in samplings]
-        self.prompt_length = prompt_length
-        self.sampled = [i for i, temperature in enumerate(temperatures) if temperature > 0]
-        self.temperature = column([temperatures[i] for i in self.sampled])
-        self.top_p = column([1.0 if samplings[i].top_p is None else float(samplings[i].top_p) for i in self.sampled])  # type: ignore[arg-type]
-        self.presence = column([s.presence_penalty or 0.0 for s in samplings])
-        self.frequency = column([s.frequency_penalty or 0.0 for s in samplings])
-        self.penalised = bool(self.presence.any() or self.frequency.any())
-        self.noise = [np.random.Generator(np.random.Philox(key=requests[i].seed)) for i in self.sampled]
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        scores = scores.float()
-        if self.penalised:
-            made = input_ids[:, self.prompt_length :]
-            counts = torch.zeros_like(scores).scatter_add_(1, made, torch.ones_like(made, dtype=scores.dtype))
-            scores = scores - self.presence * (counts > 0) - self.frequency * counts
-        if not self.sampled:
-            return scores
-        logits = _nucleus(scores[self.sampled] / self.temperature, self.top_p)
-        uniform = np.stack([noise.random(scores.shape[1], dtype=np.float32) for noise in self.noise])
+    scores = logits.float()
+    for i, row in enumerate(rows):
+        if (row.presence or row.frequency) and row.tokens:
+            seen, counts = torch.tensor(row.tokens, device=scores.device).unique(return_counts=True)
+            scores[i, seen] -= row.presence + row.frequency * counts
+    sampled = [i for i, row in enumerate(rows) if row.temperature > 0]
+    if sampled:
+        drawing = [rows[i] for i in sampled]
+        chosen = scores[sampled] / column([row.temperature for row in drawing])
+        chosen = _nucleus(chosen, column([row.top_p for row in drawing]))
+        uniform = np.stack([row.noise.random(scores.shape[1], dtype=np.float32) for row in drawing])
         gumbel = -np.log(-np.log(np.clip(uniform, 1e-7, 1 - 1e-7)))
-        scores[self.sampled] = logits + torch.from_numpy(gumbel).to(scores)
-        return scores
-
-
-class _Stops(StoppingCriteria):  # type: ignore[misc]  # torch is untyped here
-    """Ends a row at its own token limit, or once one of its stop strings stands in its text."""
-
-    def __init__(self, tokenizer: Any, requests: list[Request], limits: list[int], prompt_length: int) -> None:
-        self.tokenizer = tokenizer
-        self.requests = requests
-        self.limits = limits
-        self.prompt_length = prompt_length
-        # a token is at least one byte long, so this many of the last ones hold any stop string that just ended
-        self.tails = [max((len(s.encode()) for s in r.sampling.stop), default=0) + 1 for r in requests]
-
-    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-        made = input_ids.shape[1] - self.prompt_length
-        done = [made >= limit or self._stopped(row, input_ids[row], made) for row, limit in enumerate(self.limits)]
-        return torch.tensor(done, device=input_ids.device)
-
-    def _stopped(self, row: int, tokens: Any, made: int) -> bool:
-        stops = self.requests[row].sampling.stop
-        if not stops:
-            return False
-        tail = self.tokenizer.decode(tokens[-min(made, self.tails[row]) :], skip_special_tokens=True)
-        return any(stop in tail for stop in stops)
+        scores[sampled] = chosen + torch.from_numpy(gumbel).to(scores)
+    return scores.argmax(1)
 
 
 def _nucleus(logits: Any, top_p: Any) -> Any:
@@ -166,10 +219,15 @@ def _nucleus(logits: Any, top_p: Any) -> Any:
         return logits
     ordered, order = torch.sort(logits, dim=1, descending=True)
     probabilities = torch.softmax(ordered, dim=1)
-    beyond = torch.cumsum(probabilities, dim=1) - probabilities >= top_p
+    beyond = (torch.cumsum(probabilities, dim=1) - probabilities >= top_p) & (top_p < 1)
     return logits.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), -math.inf)
 
 
 def _end_tokens(model: Any) -> set[int]:
     end = model.generation_config.eos_token_id
     return set(end) if isinstance(end, list) else {end}
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch raises a class of its own for GPUs, and for main memory a plain RuntimeError
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,17 @@ class Jobs:
             return self._answers.pop(custom_id)
         asked = self._asked.get(custom_id)
         if asked is None:
+            asked = self._asked[custom_id] = _Asked(request)
             submission = self._ledger.find(custom_id)
             if submission is None:
-                self._gather(custom_id, request)
-            asked = self._asked[custom_id] = _Asked(request)
-            if submission is not None and submission not in self._followed:
+                try:
+                    self._gather(custom_id, request)
+                except RequestFailedError:
+                    del self._asked[custom_id]
+                    raise
+            elif submission not in self._followed:
                 self._followed.add(submission)
-                self._spawn(self._follow(submission, uncertain=True), submission.requests)
+                self._spawn(self._follow(submission, uncertain=True))
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         asked.waiting.append(future)
         try:
@@ -127,29 +132,22 @@ class Jobs:
         lines = {custom_id: line for custom_id, line in self._gathered.items() if custom_id in self._asked}
         self._gathered, self._bytes = {}, 0
         if lines:
-            self._spawn(self._submit(lines), tuple(lines))
+            self._spawn(self._submit(lines))
 
-    def _spawn(self, work: Any, requests: tuple[str, ...]) -> None:
-        """Run a task on whose behalf these requests wait; its error becomes theirs."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                for custom_id in requests:
-                    self._deliver(custom_id, error)
-
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(ended)
+        task.add_done_callback(self._tasks.discard)
 
     async def _submit(self, lines: dict[str, bytes]) -> None:
-        data = b"".join(lines.values())
-        name = f"llmsynth-{fingerprint(*lines)[:16]}.jsonl"
-        file = await self._api.upload(name, data)
-        if self._stopped:
+        try:
+            file = await self._api.upload(f"llmsynth-{fingerprint(*lines)[:16]}.jsonl", b"".join(lines.values()))
+            if self._stopped:
+                return
+            submission = self._ledger.uploaded(file, list(lines))
+        except Exception as error:  # whatever it is, it is for those who wait
+            self._fail(lines, error)
             return
-        del data
-        submission = self._ledger.uploaded(file, list(lines))
         lines.clear()
         await self._follow(submission, uncertain=False)
 
@@ -171,6 +169,8 @@ class Jobs:
             self._running.discard(submission)
             log.info("batch %s of %d requests: %s", job.id, len(submission.requests), job.status)
             await self._finish(submission, job)
+        except Exception as error:  # whatever it is, it is for those who wait
+            self._fail([c for c in submission.requests if self._ledger.find(c) is submission], error)
         finally:
             self._running.discard(submission)
             self._followed.discard(submission)
@@ -196,13 +196,14 @@ class Jobs:
     async def _finish(self, submission: Submission, job: Any) -> None:
         """Hand out what an ended job has answered, and what it has not."""
         outcomes: dict[str, Completion | Exception] = {}
-        wanted = set(submission.requests)
+        wanted = [
+            c for c in submission.requests if self._ledger.find(c) is submission
+        ]  # the others are elsewhere by now
         for file in (job.output_file_id, job.error_file_id):
             if file:
-                await self._read(await self._api.download(file), wanted, outcomes)
-        missing = [custom_id for custom_id in submission.requests if custom_id not in outcomes]
-        failed = [c for c in submission.requests if not isinstance(outcomes.get(c), Completion)]
-        self._ledger.again(submission, failed)
+                await self._read(await self._api.download(file), set(wanted), outcomes)
+        missing = [custom_id for custom_id in wanted if custom_id not in outcomes]
+        self._ledger.again(submission, [c for c in wanted if not isinstance(outcomes.get(c), Completion)])
         for custom_id, outcome in outcomes.items():
             self._deliver(custom_id, outcome)
         if missing:
@@ -225,10 +226,10 @@ class Jobs:
     async def _unanswered(self, job: Any, missing: list[str], requests: tuple[str, ...]) -> None:
         """Tell those whom a job has not answered why."""
         if job.status == "cancelled":
-            raise BackendError(
-                f"batch {job.id} was cancelled, with {len(missing)} of {len(requests)} requests unanswered",
-                "run the same command to ask for them again; the answers that there were are kept",
-            )
+            said = f"batch {job.id} was cancelled, with {len(missing)} of {len(requests)} requests unanswered"
+            hint = "run the same command to ask for them again; the answers that there were are kept"
+            self._fail(missing, BackendError(said, hint))
+            return
         if job.status == "failed":
             await self._refused(job, missing, requests)
             return
@@ -254,10 +255,14 @@ class Jobs:
             self._gather_again(missing)
             return
         if any(e.code and "model" in e.code for e in errors):
-            raise ModelNotFoundError(f"batch {job.id}: {said}", f"does the batch API serve {self._options.model!r}?")
+            hint = f"does the batch API serve {self._options.model!r}?"
+            self._fail(missing, ModelNotFoundError(f"batch {job.id}: {said}", hint))
+            return
         lines = {e.line for e in errors}
         if not lines or not all(isinstance(line, int) and 1 <= line <= len(requests) for line in lines):
-            raise BackendError(f"the provider refused batch {job.id}: {said}", "mend that and run the same command")
+            hint = "mend that and run the same command"
+            self._fail(missing, BackendError(f"the provider refused batch {job.id}: {said}", hint))
+            return
         for error in errors:
             refusal = RequestFailedError("batch_invalid", error.message or error.code or "", retryable=False)
             self._deliver(requests[error.line - 1], refusal)
@@ -268,7 +273,11 @@ class Jobs:
             if custom_id in self._asked and custom_id not in self._gathered and self._ledger.find(custom_id) is None:
                 self._gather(custom_id, self._asked[custom_id].request)
 
-    def _deliver(self, custom_id: str, outcome: Completion | BaseException) -> None:
+    def _fail(self, requests: Iterable[str], error: Exception) -> None:
+        for custom_id in requests:
+            self._deliver(custom_id, error)
+
+    def _deliver(self, custom_id: str, outcome: Completion | Exception) -> None:
         """Answer those who wait for a request. An answer is kept where nobody does, a failure is not."""
         asked = self._asked.pop(custom_id, None)
         if asked is None:

@@ -91,7 +91,16 @@ class OpenAIBackend:
     def price(self) -> Price | None:
         return published_price(self._url, self.model)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is sent."""
+        return bool(self._key)
+
     async def complete(self, request: Request) -> Completion:
+        return self._completion(await self.post(request))
+
+    async def post(self, request: Request) -> bytes:
+        """What the server answers to a request under status 200. Raises what `complete` raises."""
         path, body = self._request(request)
         try:
             async with self._http().post(self._url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
@@ -111,7 +120,12 @@ class OpenAIBackend:
             self.rates_told = told
         if response.status != 200:
             raise self._refusal(response.status, response.headers, payload)
-        return self._completion(payload)
+        return payload
+
+    async def ask(self, request: Request) -> tuple[Completion, Any]:
+        """The completion, and the whole reply that it was taken from."""
+        payload = await self.post(request)
+        return self._completion(payload), _loads(payload)
 
     async def aclose(self) -> None:
         for endpoint in self.endpoints:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from llmsynth.backends._local import LocalModel
 from llmsynth.errors import MissingExtraError
 from llmsynth.prices import FREE, Price
 from llmsynth.request import Completion, Request
+from llmsynth.text import rough_tokens
+
+_ALIKE = 1.0  # powers of two by which the lengths of requests in one batch may differ
+_OPEN = 1024  # tokens that an answer without a limit is reckoned to have
 
 
 @dataclass
@@ -18,8 +23,8 @@ class TransformersBackend:
     """Gathers the requests that wait into batches for `generate`.
 
     model: a local directory, or a name on the Hub.
-    max_batch: requests generated together at most.
-    device, dtype: as transformers takes them; "auto" uses a GPU if there is one, and the dtype of the weights.
+    max_batch: requests generated together at most. Where the memory holds fewer, batches get smaller by themselves.
+    device, dtype: as torch names them; "auto" uses a GPU if there is one, and the dtype of the weights.
     trust_remote_code: run code that comes with the model. Off unless asked for.
 
     Each request keeps its own sampling parameters and its own seed inside a batch, so what a request
@@ -28,7 +33,7 @@ class TransformersBackend:
 
     model: str
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_batch: int = 64
     trust_remote_code: bool = False
     schedules_itself: ClassVar[bool] = True  # all that is asked for is queued here, and batched
@@ -79,6 +84,8 @@ class TransformersBackend:
             while self._waiting:
                 await asyncio.sleep(0)  # let everybody who was woken by the last batch ask again
                 batch = self._next_batch()
+                if not batch:
+                    break
                 requests = [request for request, _ in batch]
                 answers = await loop.run_in_executor(self._thread, self._engine.generate, requests)
                 for (_, future), answer in zip(batch, answers, strict=True):
@@ -86,8 +93,10 @@ class TransformersBackend:
                         continue
                     if isinstance(answer, Completion):
                         future.set_result(answer)
-                    else:
+                    elif answer is not None:
                         future.set_exception(answer)
+                again = [waiting for waiting, answer in zip(batch, answers, strict=True) if answer is None]
+                batch, self._waiting = [], again + self._waiting  # they have waited longest
         except Exception as error:
             for _, future in [*batch, *self._waiting]:
                 if not future.done():
@@ -95,12 +104,20 @@ class TransformersBackend:
             self._waiting.clear()
 
     def _next_batch(self) -> list[tuple[Request, asyncio.Future[Completion]]]:
-        """The request that waits longest, and those most like it in how long their answers may get."""
-        limit = self._waiting[0][0].sampling.max_tokens
-        alike = [w for w in self._waiting if w[0].sampling.max_tokens == limit][: self.max_batch]
-        chosen = {id(w) for w in alike}
-        self._waiting = [w for w in self._waiting if id(w) not in chosen]
-        return alike
+        """The request that waits longest, and after it those most like it in the length of prompt and answer."""
+        self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
+        if not self._waiting:
+            return []
+        prompt, most = _lengths(self._waiting[0][0])
+        unlike: list[tuple[float, int]] = []
+        for i, (request, _) in enumerate(self._waiting):
+            its_prompt, its_most = _lengths(request)
+            unlike.append((max(abs(math.log2(its_prompt / prompt)), abs(math.log2(its_most / most))), i))
+        chosen = [i for distance, i in sorted(unlike)[: self.max_batch] if distance <= _ALIKE]
+        batch = [self._waiting[i] for i in chosen]
+        rest = set(chosen)
+        self._waiting = [waiting for i, waiting in enumerate(self._waiting) if i not in rest]
+        return batch
 
     def _load(self) -> Any:
         try:
@@ -108,3 +125,9 @@ class TransformersBackend:
         except ImportError as error:
             raise MissingExtraError("the transformers backend", "local") from error
         return Engine(self._found.source, self.device, self.dtype, self.trust_remote_code)
+
+
+def _lengths(request: Request) -> tuple[float, float]:
+    """About how many tokens a prompt has and its answer may have, so that little ones count as alike."""
+    prompt = sum(rough_tokens(message["content"]) for message in request.messages)
+    return prompt + 64, (request.sampling.max_tokens or _OPEN) + 16

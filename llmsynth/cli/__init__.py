@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import look, make, prompts
+from llmsynth.cli import evol, glan, look, make, operate, prompts
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -32,12 +32,17 @@ app = typer.Typer(
 )
 app.command("run")(make.run)
 app.command("self-instruct")(make.self_instruct)
+app.command("evol-instruct")(evol.evol_instruct)
+app.command("glan")(glan.glan)
 app.command("preview")(make.preview)
 app.command("validate")(make.validate)
 app.command("estimate")(make.estimate)
+app.command("check")(operate.check)
+app.command("retry")(operate.retry)
 app.command("status")(look.status)
 app.command("show")(look.show)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(glan.app, name="taxonomy")
 
 
 @app.callback()

@@ -9,41 +9,75 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from llmsynth.errors import RunError
+from llmsynth.prices import Price
 from llmsynth.record import Record
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
 
 
 def status(run: RunArgument) -> None:
-    """Tell how far a run has come: answers and failures by stage, rows, and whether it is finished."""
+    """Tell how far a run has come: answers, failures and tokens by stage, what was spent, what is left to do."""
     journal = _journal(run)
     from llmsynth.journal import read_entries
 
     answers: Counter[str] = Counter()
-    failed: Counter[tuple[str, str]] = Counter()
+    tokens: dict[str, list[int]] = {}
     open_failures: dict[str, tuple[str, str]] = {}
     for entry in read_entries(journal):
         if "key" in entry:
             answers[entry["stage"]] += 1
+            spent = tokens.setdefault(entry["stage"], [0, 0])
+            for i, count in enumerate(entry["usage"]):
+                spent[i] += count or 0
             open_failures.pop(entry["key"], None)
         else:
             open_failures[entry["failed"]] = (entry["stage"], entry["failure"]["kind"])
-    failed.update(open_failures.values())
     for stage, count in answers.items():
-        print(f"{stage}: {count} answers")
-    for (stage, kind), count in failed.items():
+        print(f"{stage}: {count} answers, {tokens[stage][0]:,} + {tokens[stage][1]:,} tokens")
+    for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
+    recipe = _recipe(run)
+    print(f"spent: {_cost(recipe, tokens)}")
     report = run / "report.json"
     if not report.is_file():
-        print("not finished: the command that began it goes on from here")
+        wanted = recipe.get("target")
+        left = "" if wanted is None else f", {wanted} rows wanted"
+        print(f"not finished{left}: the command that began it goes on from here")
         return
-    rows = json.loads(report.read_bytes())["rows"]
+    told = json.loads(report.read_bytes())
+    rows = told["rows"]
     dropped, lost = sum(rows["dropped"].values()), sum(rows["failed"].values())
     print(f"finished: {rows['kept']} kept + {dropped} dropped + {lost} failed = {rows['in']} rows")
     for reason, count in rows["dropped"].items():
         print(f"  dropped {count:6}  {reason}")
+    for reason, count in rows["failed"].items():
+        print(f"  failed  {count:6}  {reason}")
+    if told["target"] is not None and rows["kept"] < told["target"]:
+        print(f"left: {told['target'] - rows['kept']} of {told['target']} rows wanted")
+    if lost:
+        print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
+
+
+def _recipe(run: Path) -> dict[str, Any]:
+    """The recipe saved with a run, as plain data; empty where there is none yet."""
+    path = run / "recipe.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return data if isinstance(data, dict) else {}
+
+
+def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]]) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role."""
+    models = recipe.get("models", {})
+    cost = 0.0
+    for stage, (prompt, made) in tokens.items():
+        price = (models.get(stage) or models.get("default") or {}).get("price")
+        if price is None:
+            return "unknown, as a price is"
+        cost += Price(**price).cost(prompt, made)
+    return f"{cost:,.4f} US dollars"
 
 
 def show(

@@ -183,6 +183,7 @@ def estimate(
 
 
 def _make(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
+    """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
     directory = out or Path("runs") / recipe.name
     result = _synthesize(recipe, directory, update, quiet)
     console.say(_summary(result))
@@ -224,6 +225,15 @@ def _summary(result: Result) -> str:
     if failed:
         lines.append("the same command again asks for the failed ones")
     return "\n".join(lines)
+
+
+def backend_of(model: str, base_url: str, api_key_env: str) -> Any:
+    """The backend for what was typed, nothing asked yet."""
+    from llmsynth.recipe import Recipe
+
+    spec = _model(model, base_url, api_key_env)
+    generator = {"use": "self-instruct"}
+    return Recipe.from_data({"generator": generator, "models": {"default": spec}}).build().models["default"].backend
 
 
 def _model(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:

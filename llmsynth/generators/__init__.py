@@ -3,5 +3,6 @@
 GENERATORS = {
     "alpaca": "llmsynth.generators.self_instruct:Alpaca",
     "evol-instruct": "llmsynth.generators.evol_instruct:EvolInstruct",
+    "glan": "llmsynth.generators.glan:GLAN",
     "self-instruct": "llmsynth.generators.self_instruct:SelfInstruct",
 }

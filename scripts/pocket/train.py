@@ -48,14 +48,14 @@ class Plan:
     """
 
     seed: int = 20_26
-    steps: int = 6000
+    steps: int = 5000
     part: int = 2048
     parts: int = 3
     warm_up: int = 100
     decay: float = 0.4
     matrix_rate: float = 0.01
     other_rate: float = 0.002
-    corpus_tokens: int = 36_000_000
+    corpus_tokens: int = 31_000_000
 
     def rates(self, step: int) -> tuple[float, ...]:
         """The rate at `step` of each of `make_optimisers`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -64,6 +65,13 @@ class Course:
         self._left -= 1
         return self._pick
 
+    def taken(self, pick: Pick) -> list[Session]:
+        """The sessions of a pick, each with the concepts that were picked of it alone."""
+        return [
+            dataclasses.replace(self.sessions[at], concepts=tuple(self.sessions[at].concepts[i] for i in chosen))
+            for at, chosen in zip(pick.sessions, pick.concepts, strict=True)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -94,9 +102,11 @@ class Branches:
         prompts = Loaded(self.run.prompts)
         self.prompts = prompts
         subject = Subject("A subject", "basic", ("a", "b"))
-        self.subjects_messages(("A field", "A discipline"))
-        self.syllabus_messages(("A field", "A discipline"), subject)
-        self._sessions_messages(subject, "1. A session")
+        path = ("A field", "A discipline")
+        self.subjects_messages(path)
+        prompts.subject_lists.render()
+        self.syllabus_messages(path, subject)
+        self.sessions_messages(path, subject, "1. A session")
 
     async def branch(self, path: Names) -> Branch:
         """The subjects of a discipline."""
@@ -106,6 +116,19 @@ class Branches:
         """The course on a subject, or the record that tells why there is none."""
         key = (path, same(subject.name))
         return await self._once(self._courses, key, lambda: self._teach(path, subject, trail))
+
+    def counts(self) -> dict[str, int]:
+        """What has been grown so far, for the report and for estimates."""
+        branches = [task.result() for task in self._branches.values() if _came(task)]
+        courses = [task.result() for task in self._courses.values() if _came(task)]
+        return {
+            "disciplines_asked": len(branches),
+            "subjects": sum(len(branch.subjects) for branch in branches),
+            "syllabi": sum(isinstance(course, Course) for course in courses),
+            "syllabi_dropped": sum(isinstance(course, Record) for course in courses),
+            "sessions_out_of_range": self.out_of_range,
+            "unreadable_replies": self.unreadable,
+        }
 
     async def close(self) -> None:
         """Give up what nobody waits for any more; what was sent stays the model's to finish."""
@@ -192,8 +215,22 @@ class Branches:
             most=most,
         )
 
-    def _sessions_messages(self, subject: Subject, text: str) -> tuple[Message, ...]:
-        return self.prompts.sessions.render(subject=subject.name, syllabus=text)
+    def sessions_messages(self, path: Names, subject: Subject, text: str) -> tuple[Message, ...]:
+        return self.prompts.sessions.render(path=list(path), subject=subject.name, syllabus=text)
+
+    def question_messages(
+        self, path: Names, subject: str, level: str, syllabus: str, sessions: Sequence[Session]
+    ) -> tuple[Message, ...]:
+        latest = max(sessions, key=lambda session: session.number)
+        return self.prompts.question.render(
+            discipline=path[-1],
+            subject=subject,
+            level=level,
+            syllabus=syllabus,
+            sessions=[{"number": s.number, "name": s.name, "concepts": list(s.concepts)} for s in sessions],
+            learned={"number": latest.number, "name": latest.name},
+            count=sum(len(session.concepts) for session in sessions),
+        )
 
     async def _teach(self, path: Names, subject: Subject, trail: Trail) -> Course | Record:
         """Ask for a syllabus and for its sessions, a bounded number of times each."""
@@ -218,7 +255,7 @@ class Branches:
                 text = without_thinking(reply.text).strip()
                 if not text:
                     continue
-            messages = self._sessions_messages(subject, text)
+            messages = self.sessions_messages(path, subject, text)
             reply = await self._ask(Request("sessions", messages, self.plan.structure, self.prompts.sessions.id))
             done = written.after("sessions", reply)
             if reply.failure:
@@ -277,7 +314,7 @@ class Loaded:
         self.subject_lists: Prompt = prompts.load(f"{FOLDER}/subject_lists", set())
         self.subjects_json: Prompt = prompts.load(f"{FOLDER}/subjects_json", where)
         self.syllabus: Prompt = prompts.load(f"{FOLDER}/syllabus", about)
-        self.sessions: Prompt = prompts.load(f"{FOLDER}/sessions", {"subject", "syllabus"})
+        self.sessions: Prompt = prompts.load(f"{FOLDER}/sessions", {"path", "subject", "syllabus"})
         self.question: Prompt = prompts.load(f"{FOLDER}/question", asking)
         self.answer: Prompt = prompts.load(f"{FOLDER}/answer", {"question"})
 
@@ -290,3 +327,7 @@ def slug(path: Names) -> str:
 
 def _said(text: Completion) -> bool:
     return bool(without_thinking(text.text).strip())
+
+
+def _came(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

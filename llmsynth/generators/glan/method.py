@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +20,7 @@ from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.model import ordered
 from llmsynth.parsing.wrapping import without_thinking
 from llmsynth.record import Drop, Record
-from llmsynth.request import Message, Request, Sampling
+from llmsynth.request import Request, Sampling
 from llmsynth.run import Run
 from llmsynth.taxonomy import Names, Taxonomy
 from llmsynth.text import fingerprint, normalise
@@ -100,6 +100,20 @@ class GLAN:
         if any(quota < 0 for quota in self.quotas.values()):
             raise RecipeError("a quota is below 0", "0 leaves a discipline out")
 
+    @property
+    def plan(self) -> Plan:
+        """The options that branches need."""
+        return Plan(
+            self.queries,
+            self.turns,
+            self.subjects,
+            self.attempts,
+            self.sessions,
+            self.out_of_range,
+            self.two_sessions,
+            self.structure,
+        )
+
     def validate(self, run: Run) -> None:
         """Read everything a run needs, so that a mistake in it costs nothing."""
         _Work(self, run)
@@ -135,7 +149,7 @@ class _Ready:
     slot: Slot
     records: tuple[Record, ...] = ()
     course: Course | None = None
-    last: bool = False  # nothing below this discipline can be used
+    subjects: int = 0  # of the discipline
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +174,15 @@ class _Work:
         self.disciplines = taxonomy.disciplines()
         quotas = _quotas(taxonomy, options.quotas)
         self.schedule = Schedule(run, self.disciplines, quotas, options.max_questions, options.stall)
-        plan = Plan(
-            options.queries,
-            options.turns,
-            options.subjects,
-            options.attempts,
-            options.sessions,
-            options.out_of_range,
-            options.two_sessions,
-            options.structure,
-        )
-        self.branches = Branches(plan, run)
+        self.branches = Branches(options.plan, run)
         self.benchmarks = Benchmarks(options.decontaminate, options.ngram)
         self.seen: set[str] = set()
         self.owners: dict[str, Names] = {}
         self.counts: Counter[str] = Counter()
-        self.grown: dict[Names, int] = {}  # subjects
-        self.courses: Counter[Names] = Counter()
+        self.waiting: list[_Question] = []
         self.useless: Counter[Names] = Counter()  # subjects without a course
-        self.question_messages(("A discipline",), "A subject", "basic", "1. A session", _EXAMPLE)
-        self.answer_messages("A question?")
+        self.branches.question_messages(("A discipline",), "A subject", "basic", "1. A session", _EXAMPLE)
+        self.branches.prompts.answer.render(question="A question?")
 
     # stage 1: a slot's course, once its branch has grown that far
 
@@ -188,13 +191,14 @@ class _Work:
         subjects = self._usable(branch)
         records = branch.drops if slot.index == 0 else ()
         if not subjects:
-            return _Ready(slot, records, last=True)
+            return _Ready(slot, records)
         subject, trail = subjects[slot.index % len(subjects)]
         course = await self.branches.course(slot.path, subject, trail)
         if isinstance(course, Course):
-            return _Ready(slot, records, course)
+            return _Ready(slot, records, course, len(subjects))
         # the first slot that needed it brings its record
-        return _Ready(slot, (*records, course) if slot.index < len(subjects) else records)
+        records = (*records, course) if slot.index < len(subjects) else records
+        return _Ready(slot, records, None, len(subjects))
 
     def _usable(self, branch: Branch) -> Sequence[Any]:
         if not self.options.unique_subjects:
@@ -218,27 +222,20 @@ class _Work:
             yield self._draw(ready.slot, ready.records, ready.course)
 
     def _note(self, ready: _Ready) -> None:
+        """Close a discipline once none of its subjects can be used."""
         slot = ready.slot
-        first = slot.index == 0
-        if first:
-            self.counts["disciplines_used"] += 1
-        if ready.last:
-            self.schedule.close(slot)
-        elif ready.course:
-            self.courses[slot.path] += 1
-        else:
+        if ready.course is None and slot.index < max(1, ready.subjects):
             self.useless[slot.path] += 1
+            if self.useless[slot.path] >= ready.subjects:
+                self.schedule.close(slot)
 
     def _draw(self, slot: Slot, records: tuple[Record, ...], course: Course | None) -> _Question:
         if course is None:
             return _Question(slot, records)
         pick = course.next_pick(self.options.questions_per_pick)
-        sessions = [
-            dataclasses.replace(course.sessions[at], concepts=tuple(course.sessions[at].concepts[i] for i in concepts))
-            for at, concepts in zip(pick.sessions, pick.concepts, strict=True)
-        ]
+        sessions = course.taken(pick)
         subject = course.subject
-        messages = self.question_messages(slot.path, subject.name, subject.level, course.text, sessions)
+        messages = self.branches.question_messages(slot.path, subject.name, subject.level, course.text, sessions)
         prompt = self.branches.prompts.question
         trail = _about(course.trail, pick, sessions, split := self._split(sessions))
         record = Record(f"{slug(slot.path)}-{slot.index}", {"split": split}, trail.meta())
@@ -248,20 +245,6 @@ class _Work:
     def _split(self, sessions: Sequence[Session]) -> str:
         concepts = sorted({same(concept) for session in sessions for concept in session.concepts})
         return "test" if int(fingerprint("split", *concepts)[:8], 16) < self.options.held_out * 2**32 else "train"
-
-    def question_messages(
-        self, path: Names, subject: str, level: str, syllabus: str, sessions: Sequence[Session]
-    ) -> tuple[Message, ...]:
-        latest = max(sessions, key=lambda session: session.number)
-        return self.branches.prompts.question.render(
-            discipline=path[-1],
-            subject=subject,
-            level=level,
-            syllabus=syllabus,
-            sessions=[{"number": s.number, "name": s.name, "concepts": list(s.concepts)} for s in sessions],
-            learned={"number": latest.number, "name": latest.name},
-            count=sum(len(session.concepts) for session in sessions),
-        )
 
     async def _ask(self, question: _Question) -> _Question:
         if question.request is None or question.record is None or question.trail is None:
@@ -293,15 +276,12 @@ class _Work:
 
     # stage 3: the answer
 
-    def answer_messages(self, question: str) -> tuple[Message, ...]:
-        return self.branches.prompts.answer.render(question=question)
-
     async def answer(self, question: _Question) -> _Question:
         record, trail = question.record, question.trail
         if record is None or trail is None or record.dropped:
             return question
-        messages = self.answer_messages(record.fields["instruction"])
         prompt = self.branches.prompts.answer
+        messages = prompt.render(question=record.fields["instruction"])
         reply = await self.run.model("answers").ask(Request("answers", messages, self.options.answer, prompt.id))
         trail = trail.after("answers", reply)
         text = "" if reply.failure else without_thinking(reply.text).strip()
@@ -319,49 +299,57 @@ class _Work:
 
     # the end: decontamination, counts
 
-    def finish(self, done: _Question) -> list[Record]:
-        """The records that can go on, in order."""
-        self.benchmarks.add(done)
-        return self.flush() if self.benchmarks.full else []
+    def finish(self, done: _Question) -> Iterator[Record]:
+        """The records that can go on, in order: all at once, or together where benchmarks are looked through."""
+        self.waiting.append(done)
+        if len(self.waiting) >= (_TOGETHER if self.benchmarks else 1):
+            yield from self.flush()
 
-    def flush(self) -> list[Record]:
-        """All that waited for the benchmarks, judged."""
-        records: list[Record] = []
-        for question in self.benchmarks.judged():
-            ours = [*question.records, *([question.record] if question.record else [])]
-            kept = question.record is not None and question.record.dropped is None
-            self.schedule.settle(question.slot, kept, len(ours), asked=question.record is not None)
-            self.counts["questions_kept"] += kept
-            if kept and question.record:
-                self.counts[f"split {question.record.fields['split']}"] += 1
-                self.counts[f"strategy {question.record.meta['strategy']}"] += 1
-            records += ours
-        return records
+    def flush(self) -> Iterator[Record]:
+        """All that waited, judged, and counted as it goes."""
+        waiting, self.waiting = self.waiting, []
+        judged = iter(self.benchmarks.judge([q.record for q in waiting if q.record]))
+        for question in waiting:
+            ours = list(question.records)
+            if question.record:
+                ours.append(next(judged))
+                self._count(ours[-1])
+            kept = bool(question.record) and ours[-1].dropped is None
+            self.schedule.settle(question.slot, kept, len(ours), asked=bool(question.record))
+            yield from ours
+
+    def _count(self, record: Record) -> None:
+        self.counts["questions"] += 1
+        self.benchmarks.note(record)
+        self.counts["answered"] += "answers" in record.meta["stages"]
+        if record.dropped is None:
+            self.counts["kept"] += 1
+            self.counts[record.fields["split"]] += 1
+            self.counts[record.meta["strategy"]] += 1
 
     def notes(self) -> dict[str, object]:
         """For the report: why the run stopped, how evenly it covers the disciplines, what estimates go by."""
         kept = {"/".join(path): n for path, n in zip(self.disciplines, self.schedule.kept, strict=True)}
-        grown = self.branches.subjects_found()
+        counts = self.counts
         return {
             "stopped": self.schedule.stop_reason() or "ended early",
             "taxonomy": self.options.taxonomy.rpartition("/")[2],
             "disciplines": len(self.disciplines),
-            "disciplines_asked": len(grown),
-            "subjects": sum(grown.values()),
-            "courses": self.branches.course_count(),
-            "questions_asked": self.schedule.asked,
-            "questions_kept": self.counts["questions_kept"],
-            "strategies": {name: self.counts[f"strategy {name}"] for name in ("one_session", "two_sessions")},
-            "splits": {name: self.counts[f"split {name}"] for name in ("train", "test")},
-            "sessions_out_of_range": self.branches.out_of_range,
-            "unreadable_replies": self.branches.unreadable,
+            **self.branches.counts(),
+            "slots": self.schedule.asked,
+            "questions": counts["questions"],
+            "questions_answered": counts["answered"],
+            "questions_kept": counts["kept"],
+            "strategies": {name: counts[name] for name in ("one_session", "two_sessions")},
+            "splits": {name: counts[name] for name in ("train", "test")},
             "disciplines_covered": sum(n > 0 for n in kept.values()),
-            "evenness_over_disciplines": _rounded(evenness(self.schedule.kept)),
+            "evenness_over_disciplines": evenness(self.schedule.kept),
             "kept_by_discipline": {path: n for path, n in kept.items() if n},
             "decontamination": self.benchmarks.report(),
         }
 
 
+_TOGETHER = 256  # records looked for in the benchmarks at once
 _EXAMPLE = [Session(1, "A session", ("A concept", "Another")), Session(2, "Another session", ("A third",))]
 
 
@@ -384,7 +372,3 @@ def _quotas(taxonomy: Taxonomy, quotas: Mapping[str, int]) -> dict[Names, int]:
         for path in taxonomy.select([name]).disciplines():
             found[path] = min(quota, found.get(path, quota))
     return found
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

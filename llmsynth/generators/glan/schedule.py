@@ -119,4 +119,4 @@ def evenness(counts: Sequence[int]) -> float | None:
     total = sum(counts)
     if not total or len(counts) < 2:
         return 1.0 if total else None
-    return -sum(n / total * math.log(n / total) for n in counts if n) / math.log(len(counts))
+    return round(-sum(n / total * math.log(n / total) for n in counts if n) / math.log(len(counts)), 4)

@@ -1,0 +1,159 @@
+"""The commands that operate models and runs: check, retry."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from llmsynth.cli import console
+from llmsynth.cli.look import RunArgument
+from llmsynth.cli.make import Quiet, _make, backend_of
+from llmsynth.errors import RunError, UnavailableError
+from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
+
+if TYPE_CHECKING:
+    from llmsynth.backends.openai import OpenAIBackend
+
+_QUESTION = "In one short sentence: why is the sky blue?"
+_SCHEMA = {
+    "type": "object",
+    "properties": {"reason": {"type": "string"}, "sure": {"type": "boolean"}},
+    "required": ["reason", "sure"],
+    "additionalProperties": False,
+}
+_STRUCTURED = {
+    "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": _SCHEMA, "strict": True}}
+}
+_LOGPROBS = {"logprobs": True}
+_MOST_TOKENS = 128
+
+
+def retry(run: RunArgument, quiet: Quiet = False) -> None:
+    """Ask the failed rows of a run again, and nothing else.
+
+    What was asked with a pool that failed rows were missing from is asked anew, so that the dataset is the one
+    that a run without failures would have made.
+    """
+    from llmsynth.recipe import Recipe
+
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        raise RunError(f"{run} is no run: there is no recipe.yaml in it", "name the directory given to --out")
+    report = run / "report.json"
+    if report.is_file() and not orjson.loads(report.read_bytes())["rows"]["failed"]:
+        console.say(f"no row of {run} has failed")
+    _make(Recipe.load(path), run, update=False, quiet=quiet)
+
+
+def check(
+    model: Annotated[str, typer.Argument(help="As for --model of self-instruct: a served model's name, pocket, ...")],
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
+    ] = "",
+    api_key_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
+    ] = "",
+) -> None:
+    """Send a model one request and tell what came of it.
+
+    A server that refuses the request for structured output and token probabilities is asked for each of them alone.
+    """
+    for name, value in asyncio.run(_checked(backend_of(model, base_url, api_key_env))):
+        print(f"{name + ':':<20}{value}")
+
+
+async def _checked(backend: Any) -> list[tuple[str, str]]:
+    from llmsynth.backends.openai import OpenAIBackend
+
+    try:
+        if isinstance(backend, OpenAIBackend):
+            return [line for endpoint in backend.endpoints for line in await _served(endpoint)]
+        return await _here(backend)
+    except RequestFailedError as error:
+        hint = "is the server running, and is the address right?" if error.kind == "connection" else ""
+        raise UnavailableError(error.message, hint) from error
+    finally:
+        await backend.aclose()
+
+
+async def _here(backend: Any) -> list[tuple[str, str]]:
+    """Of a model in this process: loading it is part of the first answer's time, so it is asked twice."""
+    started = time.perf_counter()
+    await backend.complete(_request())
+    loaded = time.perf_counter()
+    completion = await backend.complete(_request())
+    seconds = time.perf_counter() - loaded
+    return [
+        ("model", backend.name),
+        ("first answer", f"{loaded - started:.2f} s, with loading it"),
+        *_speed(completion, seconds),
+    ]
+
+
+async def _served(backend: OpenAIBackend) -> list[tuple[str, str]]:
+    lines = [("endpoint", str(backend.base_url)), ("model", backend.model), ("key", _key_source(backend))]
+    if backend.api != "chat":
+        completion, seconds, _ = await _ask(backend, {})
+        return [*lines, *_speed(completion, seconds)]
+    try:
+        completion, seconds, reply = await _ask(backend, {**_STRUCTURED, **_LOGPROBS})
+        structured, logprobs = _is_structured(completion), _has_logprobs(reply)
+    except RequestFailedError as error:
+        if not error.kind.startswith("http_4"):
+            raise
+        completion, seconds, _ = await _ask(backend, {})
+        structured, logprobs = await _works(backend, _STRUCTURED), await _works(backend, _LOGPROBS)
+    return [*lines, *_speed(completion, seconds), ("structured output", structured), ("logprobs", logprobs)]
+
+
+async def _ask(backend: OpenAIBackend, extra: dict[str, Any]) -> tuple[Completion, float, Any]:
+    asking = dataclasses.replace(backend, extra_body={**backend.extra_body, **extra})
+    started = time.perf_counter()
+    try:
+        completion, reply = await asking.ask(_request())
+        return completion, time.perf_counter() - started, reply
+    finally:
+        await asking.aclose()
+
+
+async def _works(backend: OpenAIBackend, extra: dict[str, Any]) -> str:
+    try:
+        completion, _, reply = await _ask(backend, extra)
+    except RequestFailedError as error:
+        return f"no ({error.kind}: {error.message})"
+    return _is_structured(completion) if extra is _STRUCTURED else _has_logprobs(reply)
+
+
+def _is_structured(completion: Completion) -> str:
+    try:
+        answer = orjson.loads(completion.text)
+    except orjson.JSONDecodeError:
+        return "no (cut by the token limit)" if completion.truncated else "no (the server takes no notice of it)"
+    fits = isinstance(answer, dict) and isinstance(answer.get("reason"), str) and isinstance(answer.get("sure"), bool)
+    return "yes" if fits else "no (the answer is JSON, but not of the schema)"
+
+
+def _has_logprobs(reply: Any) -> str:
+    try:
+        return "yes" if reply["choices"][0]["logprobs"]["content"] else "no"
+    except (KeyError, IndexError, TypeError):
+        return "no"
+
+
+def _speed(completion: Completion, seconds: float) -> list[tuple[str, str]]:
+    made = completion.completion_tokens
+    rate = "unknown (the server counts no tokens)" if made is None else f"{made / seconds:.1f} ({made} tokens)"
+    return [("latency", f"{seconds:.2f} s"), ("tokens/s", rate)]
+
+
+def _key_source(backend: OpenAIBackend) -> str:
+    return f"from {backend.api_key_env}" if backend.has_key else f"none ({backend.api_key_env} is not set)"
+
+
+def _request() -> Request:
+    return Request("check", (Message(role="user", content=_QUESTION),), Sampling(max_tokens=_MOST_TOKENS))

@@ -1,0 +1,38 @@
+"""Errors in the log: each kind once with its message, then as counts."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 10.0  # between two lines of counts
+
+
+class Trouble:
+    """The errors of one model that were met and tried again."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._known: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        self._told = 0.0
+
+    def note(self, kind: str, message: str, now: float) -> None:
+        """Note an error at a time in seconds; logs it, or a line of counts, if it is time."""
+        if kind not in self._known:
+            self._known.add(kind)
+            self._told = now
+            log.info("%s: %s: %s", self._name, kind, message)
+            return
+        self._counts[kind] += 1
+        if now - self._told >= _SECONDS:
+            self._told = now
+            self.flush()
+
+    def flush(self) -> None:
+        """Log what has been counted since the last line."""
+        if self._counts:
+            log.info("%s: %s", self._name, ", ".join(f"{kind} x {n}" for kind, n in self._counts.most_common()))
+            self._counts.clear()

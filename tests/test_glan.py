@@ -1,0 +1,502 @@
+"""GLAN, stage by stage: what is asked, what is made of the replies, the ugly ones too."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmsynth import Completion, Request, Run
+from llmsynth.errors import RecipeError, SourceError
+from llmsynth.generators.glan import GLAN
+from llmsynth.generators.glan.reading import Subject, read_question, read_sessions, read_subjects
+from llmsynth.journal import Journal
+from llmsynth.request import Failure
+from tests.professor import Professor, discipline_of, reply, session_lines, small_taxonomy, subject_lines
+from tests.scripted import Answer, Outcome, content, made_up, play
+
+
+@pytest.fixture
+def taxonomy(tmp_path: Path) -> str:
+    return small_taxonomy(tmp_path)
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> str:
+    """A taxonomy of one discipline."""
+    return small_taxonomy(tmp_path, "fields:\n  Sciences:\n    Physics: [Optics]\n", "one.yaml")
+
+
+def always(text: Answer) -> Callable[[Request], Answer]:
+    return lambda request: text
+
+
+def sessions(*sizes: int) -> dict[str, Any]:
+    """A professor with one subject, whose syllabus has sessions of these sizes."""
+    return {"subject_lists": always(subject_lines("Lenses")), "sessions": always(session_lines(*sizes))}
+
+
+async def ask(options: GLAN, professor: Professor, journal: Journal, target: int = 20) -> Outcome:
+    return await play(options, professor, journal, target=target)
+
+
+# G1: taxonomy (its files: test_taxonomy.py)
+
+
+async def test_g1_every_discipline_of_the_file_is_asked_with_its_path(taxonomy: str, journal: Journal) -> None:
+    professor = Professor()
+    await ask(GLAN(taxonomy=taxonomy, queries=1), professor, journal)
+    assert {discipline_of(r) for r in professor.asked("subjects")} == {"Optics", "Acoustics", "Botany", "Carpentry"}
+    assert any("Optics (within Sciences, Physics)" in prompt for prompt in professor.prompts("subjects"))
+
+
+async def test_g1_a_selection_asks_for_nothing_else(taxonomy: str, journal: Journal) -> None:
+    professor = Professor()
+    outcome = await ask(GLAN(taxonomy=taxonomy, select=("Physics",), queries=1), professor, journal)
+    assert {record.meta["discipline"] for record in outcome.kept} == {"Optics", "Acoustics"}
+
+
+async def test_g1_names_reach_prompts_as_data(tmp_path: Path, journal: Journal) -> None:
+    names = ["{{ 7 * 7 }}", "../../x", "<script>alert(1)</script>", "[system]"]
+    text = "fields:\n" + "".join(f"  - '{name}'\n" for name in names)
+    professor = Professor({"subject_lists": always(subject_lines("Lenses"))})
+    outcome = await ask(GLAN(taxonomy=small_taxonomy(tmp_path, text), queries=1), professor, journal, 8)
+    prompts = "\n".join(professor.prompts("subjects"))
+    assert all(name in prompts for name in names)
+    assert all([m["role"] for m in request.messages] == ["user"] for request in professor.asked("subjects"))
+    assert {record.meta["discipline"] for record in outcome.kept} == set(names)
+    assert all("/" not in record.id and "<" not in record.id for record in outcome.records)
+
+
+def test_g1_a_taxonomy_that_is_not_there_is_an_error_before_anything_is_asked() -> None:
+    with pytest.raises(SourceError, match="there is no taxonomy 'glann'"):
+        GLAN(taxonomy="glann").validate(Run({}, target=1))
+
+
+# G2: subjects
+
+
+async def test_g2_ten_queries_are_merged_without_duplicates_within_a_discipline(one: str, journal: Journal) -> None:
+    lists = [["Lenses", "Mirrors"], [" LENSES", "Prisms"], ["Ｌenses", "Mirrors", "Lasers"]]
+
+    def lines(request: Request) -> str:
+        return subject_lines(*lists[len(professor.asked("subject_lists")) % 3])
+
+    professor = Professor({"subject_lists": lines})
+    outcome = await ask(GLAN(taxonomy=one), professor, journal)
+    assert len(professor.asked("subjects")) == 10
+    names = Counter(record.meta["subject"].casefold() for record in outcome.kept)
+    assert sorted(names.values()) == [5, 5, 5, 5]  # of mirrors, prisms, lasers, and of lenses in one spelling
+    assert len(professor.asked("syllabus")) == outcome.run.notes["subjects"] == 4
+
+
+async def test_g2_across_disciplines_equal_names_stay_apart_unless_asked(
+    taxonomy: str, journal: Journal, tmp_path: Path
+) -> None:
+    same = {"subject_lists": lambda r: subject_lines("Materials", f"{discipline_of(r)} proper")}
+    kept = await ask(GLAN(taxonomy=taxonomy, queries=2), Professor(same), journal, 40)
+    owners = {record.meta["discipline"] for record in kept.kept if record.meta["subject"] == "Materials"}
+    assert owners == {"Optics", "Acoustics", "Botany", "Carpentry"}
+    other = Journal(tmp_path / "other" / "journal.jsonl")
+    unique = await ask(GLAN(taxonomy=taxonomy, queries=2, unique_subjects=True), Professor(same), other, 40)
+    assert {r.meta["discipline"] for r in unique.kept if r.meta["subject"] == "Materials"} == {"Optics"}
+    other.close()
+
+
+async def test_g2_no_more_subjects_are_used_than_allowed(one: str, journal: Journal) -> None:
+    professor = Professor({"subject_lists": always(subject_lines(*(f"S{n}" for n in range(30))))})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, subjects=3), professor, journal)
+    assert len({record.meta["subject"] for record in outcome.kept}) == len(professor.asked("syllabus")) == 3
+
+
+# G3: two turns
+
+
+async def test_g3_free_text_becomes_data_in_a_second_turn_of_the_same_conversation(one: str, journal: Journal) -> None:
+    professor = Professor({"subjects": always("<think>hm</think>Lenses first, then mirrors.")})
+    await ask(GLAN(taxonomy=one, queries=1), professor, journal, 1)
+    [first], [second] = professor.asked("subjects"), professor.asked("subject_lists")
+    assert "JSON" not in content(first)
+    assert [m["role"] for m in second.messages] == ["user", "assistant", "user"]
+    assert second.messages[0] == first.messages[0]
+    assert second.messages[1]["content"] == "Lenses first, then mirrors."
+    assert "JSON" in content(second)
+    assert first.schema is None and second.schema is None
+
+
+async def test_g3_one_turn_asks_for_data_with_a_schema(one: str, journal: Journal) -> None:
+    answer = json.dumps({"subjects": [{"subject_name": "Lenses", "level": "basic", "subtopics": ["focus"]}]})
+    professor = Professor({"subjects": always(answer)})
+    outcome = await ask(GLAN(taxonomy=one, queries=2, turns=1), professor, journal, 2)
+    assert not professor.asked("subject_lists")
+    assert all(r.schema and r.schema["required"] == ["subjects"] for r in professor.asked("subjects"))
+    assert [record.meta["subject"] for record in outcome.kept] == ["Lenses", "Lenses"]
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
+    turns: Any, one: str, journal: Journal
+) -> None:
+    stage = "subjects" if turns == 1 else "subject_lists"
+    professor = Professor({stage: always("I would rather talk about it.")})
+    outcome = await ask(GLAN(taxonomy=one, queries=2, turns=turns, attempts=3), professor, journal, 5)
+    assert len(professor.asked(stage)) == 6
+    assert len(professor.asked("subjects")) == (6 if turns == 1 else 2)
+    assert outcome.reasons() == ["no_subject", "no_subject"]
+    assert outcome.run.notes["stopped"].startswith("every quota is filled, or no discipline")
+    assert all(record.meta["journal"] and record.meta["path"] for record in outcome.records)
+
+
+async def test_g3_a_second_try_that_can_be_read_is_used(one: str, journal: Journal) -> None:
+    def lines(request: Request) -> str:
+        return subject_lines("Lenses") if len(professor.asked("subject_lists")) > 1 else "No."
+
+    professor = Professor({"subject_lists": lines})
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 1)
+    assert outcome.reasons() == [None]
+    assert len(outcome.kept[0].meta["journal"]) == 6
+    assert outcome.run.notes["unreadable_replies"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"subject_name": "A", "level": "1", "subtopics": ["x", "y"]}', [Subject("A", "1", ("x", "y"))]),
+        ('Sure!\n```json\n[{"name": "A"}, {"Subject Name": "B", "level": 3}]\n```', [Subject("A"), Subject("B", "3")]),
+        ('{"subjects": [{"subject": " A\\n b ", "topics": "x; y"}]}', [Subject("A b", "", ("x", "y"))]),
+        ('{"subject_name": "A", "subtopics": [{"name": "x"}, 7, "", "X"]}', [Subject("A", "", ("x",))]),
+        ('{"subject_name": ""}\n{"level": "basic"}\n{"subject_name": ["A"]}', []),
+        ('{"subject_name": "A"}\n{"subject_name": "B", "lev', [Subject("A")]),
+        ("", []),
+        ("1. A\n2. B", []),
+    ],
+)
+def test_g3_the_reader_of_subjects_tolerates_much_and_guesses_nothing(text: str, found: list[Subject]) -> None:
+    assert read_subjects(text) == found
+
+
+async def test_g3_a_failed_request_is_a_failed_record(one: str, journal: Journal) -> None:
+    broken = Completion("", "error", failure=Failure("timeout", "too slow", 3))
+    professor = Professor({"subject_lists": always(broken)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 1)
+    assert [record.status for record in outcome.records] == ["failed"]
+    assert len(professor.asked("subject_lists")) == 1  # the model has tried often enough
+
+
+# G4: level and subtopics
+
+
+async def test_g4_name_level_and_subtopics_reach_the_syllabus(one: str, journal: Journal) -> None:
+    row = {"subject_name": "Lenses", "level": "third year", "subtopics": ["focal length", "aberration"]}
+    professor = Professor({"subject_lists": always(json.dumps(row))})
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 1)
+    [prompt] = professor.prompts("syllabus")
+    for text in ('"Lenses"', "third year", "focal length; aberration", "Optics (Sciences, Physics)", "10", "30"):
+        assert text in prompt
+    meta = outcome.kept[0].meta
+    assert (meta["subject"], meta["level"], meta["subtopics"]) == ("Lenses", "third year", row["subtopics"])
+
+
+# G5: syllabus
+
+
+async def test_g5_there_is_one_syllabus_for_a_subject_and_sessions_have_their_own_prompt(
+    one: str, journal: Journal
+) -> None:
+    professor = Professor({"subject_lists": always(subject_lines("A", "B"))})
+    await ask(GLAN(taxonomy=one, queries=3), professor, journal, 30)
+    assert len(professor.asked("syllabus")) == len(professor.asked("sessions")) == 2
+    syllabi = [str(reply(request)) for request in professor.asked("syllabus")]
+    assert all(any(text in prompt for text in syllabi) for prompt in professor.prompts("sessions"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "count", "reason", "used"),
+    [
+        ("trim", 10, None, 10),
+        ("trim", 30, None, 30),
+        ("trim", 31, None, 30),
+        ("trim", 9, "too_few_sessions", 0),
+        ("keep", 9, None, 9),
+        ("keep", 31, None, 31),
+        ("drop", 9, "too_few_sessions", 0),
+        ("drop", 31, "too_many_sessions", 0),
+        ("drop", 30, None, 30),
+    ],
+)
+async def test_g5_out_of_range_is_a_matter_of_policy(
+    policy: Any, count: int, reason: str | None, used: int, one: str, journal: Journal
+) -> None:
+    professor = Professor(sessions(*[1] * count))
+    options = GLAN(taxonomy=one, queries=1, out_of_range=policy, two_sessions=0.0, stall=100)
+    outcome = await ask(options, professor, journal, max(1, used))
+    if reason:
+        assert outcome.reasons() == [reason]
+        assert len(professor.asked("syllabus")) == 2  # asked for again, once
+    else:
+        assert {number for record in outcome.kept for number in record.meta["session_numbers"]} == set(
+            range(1, used + 1)
+        )
+    assert bool(outcome.run.notes["sessions_out_of_range"]) == (not 10 <= count <= 30)
+
+
+async def test_g5_sessions_without_concepts_are_left_out(one: str, journal: Journal) -> None:
+    text = session_lines(2, 0, 2) + '\n{"session": "", "key_concepts": ["x"]}\n{"session": "Last", "key_concepts": []}'
+    professor = Professor({**sessions(), "sessions": always(text)})
+    options = GLAN(taxonomy=one, queries=1, out_of_range="keep", two_sessions=0)
+    outcome = await ask(options, professor, journal, 6)
+    assert {record.meta["session_numbers"][0] for record in outcome.kept} == {1, 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (session_lines(1, 1), ["session 1", "session 2"]),
+        ('{"sessions": [{"name": "Session 3: Waves", "concepts": "a, b"}]}', ["Waves"]),
+        ('```\n{"session": "2. Light", "key concepts": ["c"]}\n```', ["Light"]),
+        ("1. Waves: a, b", []),
+        ('{"session": "Waves"}', []),
+    ],
+)
+def test_g5_the_reader_of_sessions(text: str, names: list[str]) -> None:
+    assert [session.name for session in read_sessions(text)] == names
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "reason", "asked"),
+    [
+        ("sessions", "There are none.", "no_session", {"syllabus": 1, "sessions": 2}),
+        ("sessions", '{"session": "A", "key_concepts": []}', "no_session", {"syllabus": 1, "sessions": 2}),
+        ("sessions", Completion(session_lines(*[3] * 12), "length"), "truncated", {"syllabus": 1, "sessions": 2}),
+        ("syllabus", "  \n", "no_session", {"syllabus": 2, "sessions": 0}),
+        ("syllabus", Completion("Session 1", "length"), "truncated", {"syllabus": 2, "sessions": 0}),
+        ("syllabus", "<think>What might", "no_session", {"syllabus": 2, "sessions": 0}),
+    ],
+)
+async def test_g5_a_syllabus_that_is_none_is_dropped_with_a_reason(
+    stage: str, answer: Answer, reason: str, asked: dict[str, int], one: str, journal: Journal
+) -> None:
+    professor = Professor({"subject_lists": always(subject_lines("Lenses")), stage: always(answer)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 3)
+    assert outcome.reasons() == [reason]
+    assert {stage: len(professor.asked(stage)) for stage in asked} == asked
+    assert outcome.records[0].meta["subject"] == "Lenses" and outcome.records[0].meta["journal"]
+
+
+# G6 and G7: the draws themselves are in test_glan_sampling.py
+
+
+async def test_g6_no_combination_of_a_course_comes_twice(one: str, journal: Journal) -> None:
+    professor = Professor(sessions(5))
+    options = GLAN(taxonomy=one, queries=1, out_of_range="keep", two_sessions=0.0)
+    outcome = await ask(options, professor, journal, 31)
+    assert len({str(record.meta["concepts"]) for record in outcome.kept}) == 31
+    assert len(set(professor.prompts("questions"))) == 31
+
+
+async def test_g7_a_question_on_two_sessions_names_both_and_concepts_of_each(one: str, journal: Journal) -> None:
+    professor = Professor(sessions(3, 4))
+    options = GLAN(taxonomy=one, queries=1, out_of_range="keep", two_sessions=1.0)
+    outcome = await ask(options, professor, journal, 97)
+    assert len({str(record.meta["concepts"]) for record in outcome.kept}) == 97
+    for record in outcome.kept:
+        assert record.meta["strategy"] == "two_sessions"
+        assert record.meta["session_numbers"] == [1, 2]
+        assert [len(concepts) >= 1 for concepts in record.meta["concepts"]] == [True, True]
+        assert 2 <= sum(map(len, record.meta["concepts"])) <= 5
+
+
+# G8: ratio
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+async def test_g8_the_ratio_of_the_strategies_is_an_option(share: float, one: str, journal: Journal) -> None:
+    professor = Professor(sessions(*[5] * 10))
+    outcome = await ask(GLAN(taxonomy=one, queries=1, two_sessions=share), professor, journal, 80)
+    strategies = outcome.run.notes["strategies"]
+    assert isinstance(strategies, dict)
+    assert abs(strategies["two_sessions"] - 80 * share) <= 1
+    assert sum(strategies.values()) == 80
+
+
+async def test_g8_a_course_of_one_tiny_session_asks_what_it_can_and_starts_again(one: str, journal: Journal) -> None:
+    professor = Professor(sessions(1))
+    outcome = await ask(GLAN(taxonomy=one, queries=1, out_of_range="keep"), professor, journal, 3)
+    assert {record.meta["strategy"] for record in outcome.kept} == {"one_session"}
+    assert len(set(professor.prompts("questions"))) == 1
+    assert len(outcome.kept) == 3  # the model has more than one question on it
+
+
+# G9: the question's prompt
+
+
+async def test_g9_the_prompt_has_sessions_concepts_the_full_syllabus_and_the_later_session(
+    one: str, journal: Journal
+) -> None:
+    syllabus = "Lenses from glass to glasses.\n\n1. Glass\n2. Focus\n...\nAnd {{ more }}."
+    professor = Professor({**sessions(*[2] * 10), "syllabus": always(syllabus)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 40)
+    by_journal = dict(zip(professor.prompts("questions"), range(1000), strict=False))
+    assert len(by_journal) == 40
+    for record in outcome.kept:
+        expected = [
+            f'- session {number}, "{name}": {"; ".join(concepts)}'
+            for number, name, concepts in zip(
+                record.meta["session_numbers"], record.meta["sessions"], record.meta["concepts"], strict=True
+            )
+        ]
+        [prompt] = [p for p in by_journal if all(line in p.splitlines() for line in expected) and _lines(p) == expected]
+        assert syllabus in prompt
+        latest = max(record.meta["session_numbers"])
+        assert f"up to and including session {latest}, " in prompt
+        assert "first year" in prompt
+
+
+def _lines(prompt: str) -> list[str]:
+    return [line for line in prompt.splitlines() if line.startswith("- session ")]
+
+
+# G10: a fresh sample per question
+
+
+async def test_g10_each_question_has_a_sample_of_its_own_unless_asked_otherwise(one: str, journal: Journal) -> None:
+    professor = Professor(sessions(*[5] * 10))
+    await ask(GLAN(taxonomy=one, queries=1, questions_per_pick=3), professor, journal, 30)
+    assert sorted(Counter(professor.prompts("questions")).values()) == [3] * 10
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("Why is the sky blue?", "Why is the sky blue?"),
+        ("**Question:** Why?", "Why?"),
+        ("### Homework question 3\n\nWhy?\n\n- a\n- b", "Why?\n\n- a\n- b"),
+        ("<think>Let me see.</think>\nQuestion: Why?", "Why?"),
+        ("Question the premise of the theorem.", "Question the premise of the theorem."),
+        ("<think>Let me", ""),
+        ("Question:", ""),
+        ("", ""),
+    ],
+)
+def test_g10_the_reader_of_questions(text: str, question: str) -> None:
+    assert read_question(text) == question
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "reason"),
+    [
+        ("questions", "", "no_question"),
+        ("questions", Completion("Why is", "length"), "truncated"),
+        ("questions", "<think>Well", "no_question"),
+        ("answers", " ", "no_answer"),
+        ("answers", Completion("Because", "length"), "truncated"),
+    ],
+)
+async def test_g10_what_is_no_question_or_no_answer_is_dropped(
+    stage: str, answer: Answer, reason: str, one: str, journal: Journal
+) -> None:
+    professor = Professor({**sessions(*[5] * 10), stage: always(answer)})
+    if stage == "answers":
+        professor.replies = {**professor.replies, "questions": lambda r: made_up(content(r)) + " Why?"}
+    outcome = await ask(GLAN(taxonomy=one, queries=1, stall=7, lookahead=1), professor, journal, 3)
+    assert set(outcome.reasons()) == {reason}
+    assert outcome.run.notes["stopped"] == "stalled: none of the last 7 questions was kept"
+    assert len(outcome.records) == 7
+    if stage == "questions":
+        assert not professor.asked("answers")
+
+
+async def test_g10_a_question_that_was_asked_before_is_dropped_before_it_is_answered(
+    one: str, journal: Journal
+) -> None:
+    professor = Professor({**sessions(*[5] * 10), "questions": always("Why?")})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, stall=5), professor, journal, 3)
+    assert outcome.reasons()[0] is None
+    assert set(outcome.reasons()[1:]) == {"duplicate_question"}
+    assert len(professor.asked("answers")) == 1
+
+
+# G11: the answer
+
+
+async def test_g11_the_answer_is_a_call_of_its_own_with_the_question_alone(one: str, journal: Journal) -> None:
+    professor = Professor()
+    outcome = await ask(GLAN(taxonomy=one, queries=1), professor, journal, 5)
+    assert set(professor.prompts("answers")) == {record.fields["instruction"] for record in outcome.kept}
+    assert all(len(request.messages) == 1 for request in professor.asked("answers"))
+    assert {(r.sampling.temperature, r.sampling.top_p) for r in professor.asked("answers")} == {(0.7, 0.95)}
+    for stage in ("subjects", "subject_lists", "syllabus", "sessions", "questions"):
+        assert {(r.sampling.temperature, r.sampling.top_p) for r in professor.asked(stage)} == {(1.0, 0.95)}
+
+
+# G12: decontamination
+
+LEAK = "a train leaves the station at noon and travels north at sixty kilometres an hour until it rains"
+
+
+@pytest.mark.parametrize("leaking", ["questions", "answers"])
+async def test_g12_what_shares_words_with_a_benchmark_is_dropped_and_reported(
+    leaking: str, one: str, journal: Journal, tmp_path: Path
+) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": f"Suppose {LEAK.upper()}!", "answer": "4"}))
+    (tmp_path / "train.jsonl").write_text(json.dumps({"turns": [{"content": "Something else altogether."}]}))
+
+    def leak(request: Request) -> Answer:
+        return f"{made_up(content(request))} {LEAK}" if "concept 1.0" in str(request) else reply(request)
+
+    def answer(request: Request) -> Answer:
+        return f"{made_up(content(request))} {LEAK}" if hash_even(content(request)) else reply(request)
+
+    professor = Professor({**sessions(*[3] * 10), leaking: leak if leaking == "questions" else answer})
+    files = tuple(str(tmp_path / name) for name in ("test.jsonl", "train.jsonl"))
+    outcome = await ask(GLAN(taxonomy=one, queries=1, decontaminate=files), professor, journal, 60)
+    assert len(outcome.kept) == 60  # others were asked in their place
+    dropped = [record for record in outcome.records if record.dropped]
+    assert dropped and {record.dropped.reason for record in dropped if record.dropped} == {"contaminated"}
+    assert all("test.jsonl:1" in record.dropped.detail for record in dropped if record.dropped)
+    assert not any(LEAK in str(record.fields) for record in outcome.kept)
+    report = outcome.run.notes["decontamination"]
+    assert isinstance(report, dict)
+    assert report["dropped"] == {"test.jsonl": len(dropped), "train.jsonl": 0} and report["ngram"] == 13
+
+
+def hash_even(text: str) -> bool:
+    return sum(map(ord, text)) % 4 == 0
+
+
+def test_g12_a_benchmark_that_cannot_be_read_is_an_error_before_anything_is_asked(one: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text('{"n": 3}\n')
+    with pytest.raises(RecipeError, match="holds no text"):
+        GLAN(taxonomy=one, decontaminate=(str(tmp_path / "empty.jsonl"),)).validate(Run({}, target=1))
+    with pytest.raises(SourceError):
+        GLAN(taxonomy=one, decontaminate=(str(tmp_path / "absent.jsonl"),)).validate(Run({}, target=1))
+
+
+# options that do not go together
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"queries": 0},
+        {"sessions": (30, 10)},
+        {"two_sessions": 1.5},
+        {"held_out": 1.0},
+        {"quotas": {"Optics": -1}},
+        {"subjects": 0},
+        {"lookahead": 0},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        GLAN(**options)
+
+
+def test_a_run_without_an_end_is_refused(one: str) -> None:
+    with pytest.raises(RecipeError, match="neither a target nor max_questions"):
+        GLAN(taxonomy=one).validate(Run({}))
+    GLAN(taxonomy=one, max_questions=5).validate(Run({}))
