@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from llmsynth.backends.fake import FakeBackend
     from llmsynth.errors import LlmsynthError
     from llmsynth.generators.evol_instruct import EvolInstruct
+    from llmsynth.generators.glan import GLAN
     from llmsynth.generators.self_instruct import Alpaca, SelfInstruct
     from llmsynth.recipe import Recipe
     from llmsynth.record import Drop, Record
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022  # in plain order: GLAN is a class like the others
     "Alpaca",
     "Completion",
     "Drop",
     "EvolInstruct",
     "FakeBackend",
+    "GLAN",
     "LlmsynthError",
     "Recipe",
     "Record",
@@ -41,6 +43,7 @@ _HOME = {
     "Drop": "record",
     "EvolInstruct": "generators.evol_instruct",
     "FakeBackend": "backends.fake",
+    "GLAN": "generators.glan",
     "LlmsynthError": "errors",
     "Recipe": "recipe",
     "Record": "record",

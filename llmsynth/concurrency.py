@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_START = 16  # requests in flight to begin with
+_START = 32  # requests in flight to begin with
 _WORTH_IT = 0.1  # of a growth in concurrency, the share that must come back as growth in throughput
 _STEPS = (2.0, 2.0**0.5, 2.0**0.25)  # what the limit is multiplied with, from coarse to fine
 _REST = 20  # round trips to stay where neither more nor less was better, before trying again

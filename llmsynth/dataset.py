@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llmsynth.arrow import batch_of, table_of
 from llmsynth.errors import RunError, StorageError
 from llmsynth.record import Drop, Record
 
@@ -152,7 +153,7 @@ class RecordWriter:
         with _kept_by_disk(self._folder):
             try:
                 with partial.open("wb") as file:
-                    pq.write_table(pa.Table.from_pylist(self._rows, schema=_RECORDS), file, compression="zstd")
+                    pq.write_table(table_of(self._rows, _RECORDS), file, compression="zstd")
                     _sync(file)
                 partial.rename(self._folder / name)
             finally:
@@ -255,7 +256,7 @@ class _Shards:
             self._file = (self._folder / f"{self._shards}").open("wb")
             self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", write_page_index=True)
             self._shards += 1
-        batch = pa.RecordBatch.from_pylist(self._group, schema=self._schema)
+        batch = batch_of(self._group, self._schema)
         self._writer.write_batch(batch, row_group_size=len(self._group))
         self.rows += batch.num_rows
         self.num_bytes += batch.nbytes

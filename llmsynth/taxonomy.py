@@ -30,7 +30,7 @@ Names = tuple[str, ...]
 
 _KEYS = ("name", "include", "fields")
 _DEEPEST = 32
-_MOST_NODES = 1_000_000  # a few aliases of aliases would make more than memory holds
+_MOST_NODES = 200_000  # a few aliases of aliases would make more than memory holds
 _LONGEST_NAME = 200
 
 
@@ -87,7 +87,7 @@ class Taxonomy:
             key = "/".join(part.strip() for part in _key(name).split("/"))
             found = ends.get(_key(name)) or ends.get(key)
             if not found:
-                near = difflib.get_close_matches(key, ends, 1, 0.5)
+                near = [end for end in ends if key in end][:1] or difflib.get_close_matches(key, ends, 1, 0.5)
                 hint = f"did you mean {near[0]!r}?" if near else "`llmsynth taxonomy ls` lists the names"
                 raise SourceError(f"the taxonomy {self.name} has no {shorten(name)!r}", hint)
             chosen.update(found)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from llmsynth import Completion, Request
@@ -79,3 +80,16 @@ def one_seed(folder: Path, instruction: str, output: str = "Fine.", given: str =
 
 def cut(text: str) -> Completion:
     return Completion(text, "length")
+
+
+def mixed() -> Evolver:
+    """Some of everything, every answer a function of its request."""
+
+    def one_in(many: int, *key: str) -> bool:
+        return Random(str(key)).randrange(many) == 0
+
+    return Evolver(
+        evolve=lambda text, prompt: "Sure, which?" if one_in(7, prompt) else harder(text, prompt),
+        equality=lambda a, b: "Equal" if one_in(5, a, b) else "Not Equal",
+        respond=lambda text: "Sorry." if one_in(9, text) else made_up("answer", text),
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmsynth import Completion, Request
+from llmsynth.text import fingerprint
 from tests.scripted import Answer, content, made_up
 
 TAXONOMY = """\
@@ -57,6 +58,15 @@ def session_lines(*sizes: int, subject: str = "") -> str:
     return "\n".join(json.dumps(row) for row in rows)
 
 
+def always(text: Answer) -> Callable[[Request], Answer]:
+    return lambda request: text
+
+
+def one_subject(*sizes: int) -> dict[str, Callable[[Request], Answer]]:
+    """The replies of a professor with one subject, whose sessions have so many concepts."""
+    return {"subject_lists": always(subject_lines("Lenses")), "sessions": always(session_lines(*sizes))}
+
+
 @dataclass
 class Professor:
     """Answers stage by stage and keeps the requests; `replies` replaces a stage's answers."""
@@ -90,3 +100,12 @@ def reply(request: Request) -> str | Completion:
     if request.stage == "questions":
         return f"{made_up(request.messages, request.seed)} Why?"
     return f"Because. {made_up(request.messages, request.seed)}"
+
+
+def draft_reply(request: Request) -> str:
+    """What the professor says when a taxonomy is drafted: two names below each node, one of them the same each time."""
+    prompt = content(request)
+    kind = next(kind for kind in ("subfields", "disciplines", "fields") if f"Which {kind} " in prompt)
+    other = sum(map(ord, prompt)) % 3
+    place = fingerprint(prompt.split(", as ")[0])[:4]
+    return f"Here they are:\n\n1. **First {kind} {place}**: the first of such\n2. Other {other} {kind} {place}"

@@ -29,7 +29,8 @@ class OpenAIBatchBackend(OpenAIBackend):
     max_requests, max_bytes: of one job; more is split.
 
     A batch is as large as what the generator asks for before it needs the first answer, which is its `lookahead`:
-    raise that to thousands. The model's `concurrency` does not count here.
+    raise that to thousands (a request that waits takes some 7 kB). The model's `concurrency` does not count here, and
+    caps are overshot by what is submitted at the time.
 
     Jobs are written to `batches.jsonl` in the run's directory before they are waited for. A run that was killed finds
     its jobs there and takes their answers; what a job did not answer is asked for again in another. Answers count as
@@ -49,8 +50,11 @@ class OpenAIBatchBackend(OpenAIBackend):
     def __post_init__(self) -> None:
         if isinstance(self.base_url, list):
             raise RecipeError("base_url lists several addresses", "a batch goes to one endpoint: name one")
-        if min(self.wait, self.poll) < 0 or min(self.max_requests, self.max_bytes) < 1:
-            raise RecipeError("wait and poll must not be negative, max_requests and max_bytes at least 1")
+        if self.wait < 0 or self.poll <= 0 or min(self.max_requests, self.max_bytes) < 1:
+            raise RecipeError(
+                "wait must not be negative, and poll, max_requests and max_bytes must be more than 0",
+                "5 and 30 seconds, 50000 and 200000000 are usual",
+            )
         super().__post_init__()
         if importlib.util.find_spec("openai") is None:
             raise MissingExtraError("the openai-batch backend", "batch")

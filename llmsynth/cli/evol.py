@@ -63,6 +63,8 @@ def evol_instruct(
         generator["breadth"] = breadth
     if not include_seeds:
         generator["include_seeds"] = False
+    if model == "pocket":  # so small a model seldom comes to an end by itself
+        generator |= {"evolve": {"max_tokens": 256}, "respond": {"max_tokens": 256}}
     data: dict[str, Any] = {
         "name": name,
         "seed": seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -156,7 +157,9 @@ class _Work:
         tried = notes.get("evolutions") or 0
         survival = (notes.get("evolutions_accepted") or 0) / tried if tried else 1.0
         wanted = run.missing - (len(rows) if options.include_seeds else 0)
-        evolutions = int(min(len(rows) * options.rounds, max(0.0, -(-wanted // max(survival, 0.01)))))
+        evolutions = len(rows) * options.rounds
+        if wanted < evolutions:
+            evolutions = min(evolutions, math.ceil(max(0, wanted) / max(survival, 0.01)))
 
         def share(stage: str) -> int:
             asked = usage.get(stage, {}).get("answers")

@@ -322,7 +322,7 @@ class Loaded:
 def slug(path: Names) -> str:
     """A short name for ids: letters and digits of the last part, and a hash of the whole path."""
     words = "-".join(normalise(path[-1]).split())[:40].strip("-")
-    return f"{words or 'x'}-{fingerprint(*path)[:6]}"
+    return f"{words or 'x'}-{fingerprint(*path)[:8]}"
 
 
 def _said(text: Completion) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from llmsynth.errors import SourceError
 from llmsynth.generators.glan.branches import FOLDER
+from llmsynth.generators.glan.reading import same
 from llmsynth.parsing import parse_numbered
 from llmsynth.prompts import Prompt
-from llmsynth.request import Request, Sampling
+from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.sources import read_rows
 from llmsynth.taxonomy import Names, Taxonomy, build
@@ -21,6 +23,7 @@ from llmsynth.text import shorten
 _LEVELS = ("fields", "subfields", "disciplines")
 _LOOKAHEAD = 64
 _LONGEST = 80  # characters of a name; what is longer is a sentence about it
+_EXPLAINED = re.compile(r":\**\s|\s[–—-]\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,20 @@ async def draft(run: Run, name: str, ways: int, sampling: Sampling) -> Draft:
             path, _ = asked[position]
             position += 1
             failed += reply.failure is not None
-            for item in parse_numbered(reply.text, 1, reply.truncated).items if not reply.failure else ():
-                if len(item) <= _LONGEST:
-                    below[path].setdefault(item.casefold(), item)
+            for item in _names(reply):
+                below[path].setdefault(same(item), item)
         empty += sum(not names for names in below.values())
         paths = [(*path, item) for path in paths for item in below[path].values()]
     if not paths:
         raise SourceError("the model named no discipline", "look at its replies, or take another model")
     return Draft(build(name, paths), failed, empty)
+
+
+def _names(reply: Completion) -> list[str]:
+    """The names in a list of two or more, without what is said about them; a single line is no list but prose."""
+    items = [] if reply.failure else parse_numbered(reply.text, 1, reply.truncated).items
+    names = [_EXPLAINED.split(item, maxsplit=1)[0].strip(" .*_") for item in items]
+    return [name for name in names if name.isprintable() and 0 < len(name) <= _LONGEST] if len(items) > 1 else []
 
 
 def _request(prompt: Prompt, kind: str, path: Names, way: int, sampling: Sampling) -> Request:

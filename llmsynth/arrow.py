@@ -1,0 +1,68 @@
+"""Arrow data from rows, built from its buffers.
+
+`pyarrow.array` imports pandas, where it is installed, to see whether it was given any of its types: half a second
+of a run's start that nothing here needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+_MOST_BYTES = 2**31 - 1  # of the texts in one column of a batch
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+    """A table of rows, as few batches as their size allows."""
+    return pa.Table.from_batches(_batches(rows, schema), schema)
+
+
+def _batches(rows: Sequence[Mapping[str, Any]], schema: Any) -> list[Any]:
+    try:
+        return [batch_of(rows, schema)]
+    except OverflowError:
+        if len(rows) < 2:
+            raise
+        middle = len(rows) // 2
+        return [*_batches(rows[:middle], schema), *_batches(rows[middle:], schema)]
+
+
+def batch_of(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+    """A record batch of rows; what a row lacks is null. The values are of the schema's types already."""
+    columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _column(values: list[Any], kind: Any) -> Any:
+    if kind == pa.string():
+        return _strings(values)
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        turns = [turn for value in values if value is not None for turn in value]
+        inner = kind.value_type
+        fields = [_column([turn[field.name] for turn in turns], field.type) for field in inner]
+        struct = pa.StructArray.from_arrays(fields, fields=list(inner))
+        lengths = [0 if value is None else len(value) for value in values]
+        return pa.ListArray.from_buffers(kind, len(values), [_valid(values), _offsets(lengths)], children=[struct])
+    return pa.array(values, kind)
+
+
+def _strings(values: list[str | None]) -> Any:
+    encoded = [b"" if value is None else value.encode() for value in values]
+    offsets = _offsets([len(part) for part in encoded])
+    return pa.StringArray.from_buffers(len(values), offsets, pa.py_buffer(b"".join(encoded)), _valid(values))
+
+
+def _offsets(lengths: list[int]) -> Any:
+    ends = np.cumsum(np.array(lengths, np.int64))
+    if len(ends) and ends[-1] > _MOST_BYTES:
+        raise OverflowError
+    return pa.py_buffer(np.concatenate([np.zeros(1, np.int32), ends.astype(np.int32)]))
+
+
+def _valid(values: list[Any]) -> Any:
+    """The bits that tell values from nulls; None where there is no null."""
+    there = np.array([value is not None for value in values], bool)
+    return None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))

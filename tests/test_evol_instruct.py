@@ -1,0 +1,228 @@
+"""Evol-Instruct, row by row of the method: what is asked, and what becomes of the answers.
+
+What is eliminated for how it looks is in test_evol_instruct_elimination.py, the rows from E11 on and determinism in
+test_evol_instruct_rounds.py, the command line and runs against a server in test_evol_instruct_runs.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmsynth import EvolInstruct, Run
+from llmsynth.errors import PromptError
+from llmsynth.generators.evol_instruct import Elimination
+from llmsynth.generators.evol_instruct.operators import PACKS
+from llmsynth.journal import Journal, read_entries
+from llmsynth.prompts import Prompts
+from llmsynth.request import RequestFailedError, Sampling
+from tests.evolving import Evolver, cut, given, harder, one_seed, rows_file
+from tests.scripted import Outcome, content, made_up, play
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> str:
+    return rows_file(tmp_path)
+
+
+def by_round(outcome: Outcome, round: int) -> list[Any]:
+    return [record for record in outcome.records if record.meta["round"] == round]
+
+
+# E1: operators
+
+
+@pytest.mark.parametrize("pack", ["general", "code", "math"])
+async def test_e1_e12_every_operator_of_a_pack_is_asked_for_by_its_own_prompt(
+    pack: Any, tmp_path: Path, journal: Journal
+) -> None:
+    evolver = Evolver()
+    outcome = await play(EvolInstruct(seeds=rows_file(tmp_path, 20), pack=pack), evolver, journal)
+    used = {record.meta["operator"] for record in by_round(outcome, 1) + by_round(outcome, 2)}
+    assert used == {operator.name for operator in PACKS[pack]}
+    for record in by_round(outcome, 1):
+        assert record.meta["prompts"][0].startswith(f"evol_instruct/{pack}/{record.meta['operator']}@")
+    for request in evolver.log:
+        text = content(request)
+        if request.stage == "evolve" and "brand-new" not in text and "easier to solve" not in text:
+            assert "10 to 20 words" in text
+            assert "Keep every table, piece of code" in text
+
+
+async def test_e1_complicate_input_shows_demonstrations_of_its_own(tmp_path: Path, journal: Journal) -> None:
+    evolver = Evolver()
+    options = EvolInstruct(seeds=rows_file(tmp_path, 20), operators={"complicate_input": 1}, rounds=2)
+    await play(options, evolver, journal)
+    prompts = evolver.texts("evolve")
+    assert {prompt.count("<rewritten_prompt>") for prompt in prompts} == {2}
+    asked = {prompt.split("let it come with ")[1].split(" that has")[0] for prompt in prompts}
+    formats = {d["format"] for d in Prompts().data("evol_instruct/general/demonstrations.yaml")["complicate_input"]}
+    assert {"XML data", "SQL table definitions", "JSON data"} < formats
+    assert asked <= formats
+    assert len(asked) >= 5
+    assert all(f"Now the one to rewrite, with {name}:" in "\n".join(prompts) for name in asked)
+
+
+def test_e1_demonstrations_that_are_too_few_are_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "evol_instruct" / "general"
+    folder.mkdir(parents=True)
+    (folder / "demonstrations.yaml").write_text("complicate_input: []")
+    with pytest.raises(PromptError, match="0 examples"):
+        EvolInstruct().validate(Run({}, prompts=Prompts(tmp_path)))
+
+
+async def test_e1_math_goes_downward_too(tmp_path: Path, journal: Journal) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: made_up(prompt) if "easier" in prompt else harder(text, prompt))
+    options = EvolInstruct(seeds=rows_file(tmp_path, 10), pack="math", operators={"simplify": 1, "easier_topic": 1})
+    outcome = await play(options, evolver, journal)
+    assert outcome.run.tally.kept == 50  # shorter ones pass
+    assert {r.meta["operator"] for r in outcome.records[10:]} == {"simplify", "easier_topic"}
+
+
+# E2, E3: rounds and rows
+
+
+async def test_e2_every_record_knows_its_operator_round_and_parent(seeds: str, journal: Journal) -> None:
+    outcome = await play(EvolInstruct(seeds=seeds), Evolver(), journal)
+    assert len(outcome.records) == 6 * 5
+    assert [r.id for r in outcome.records[:7]] == ["s0@0", "s1@0", "s2@0", "s3@0", "s4@0", "s5@0", "s0@1"]
+    written = {entry["key"]: entry for entry in read_entries(journal.path)}
+    for record in outcome.records[6:]:
+        meta = record.meta
+        assert (meta["generator"], record.id) == ("evol-instruct", f"{meta['lineage']}@{meta['round']}")
+        assert meta["parents"] == [f"{meta['lineage']}@{meta['round'] - 1}"]
+        assert len(meta["history"]) == meta["round"]
+        assert meta["history"][-1] == meta["operator"]
+        assert meta["stages"] == ["evolve", "equality", "responses"]
+        assert [written[key]["stage"] for key in meta["journal"]] == meta["stages"]
+
+
+async def test_e3_four_rounds_go_on_from_the_latest_accepted_version(tmp_path: Path, journal: Journal) -> None:
+    evolver = Evolver()
+    path = one_seed(tmp_path, made_up("seed", 1))
+    outcome = await play(EvolInstruct(seeds=path, breadth=0.0), evolver, journal)
+    texts = [record.fields["instruction"] for record in outcome.records]
+    assert len(texts) == 5
+    assert [given(prompt) for prompt in evolver.texts("evolve")] == texts[:4]
+
+
+async def test_e3_a_failed_evolution_leaves_its_parent_for_the_next_round(tmp_path: Path, journal: Journal) -> None:
+    evolver = Evolver()
+    evolver.equality = lambda first, second: "Equal" if len(evolver.texts("equality")) == 2 else "Not Equal"
+    path = one_seed(tmp_path, made_up("seed", 1))
+    outcome = await play(EvolInstruct(seeds=path, breadth=0.0), evolver, journal)
+    assert outcome.reasons() == [None, None, "no_information_gain", None, None]
+    assert [record.meta["parents"] for record in outcome.records] == [[], ["s@0"], ["s@1"], ["s@1"], ["s@3"]]
+    asked = [given(prompt) for prompt in evolver.texts("evolve")]
+    assert asked[1] == asked[2] == outcome.records[1].fields["instruction"]
+    lost = outcome.records[2]
+    assert "history" not in lost.meta
+    assert (lost.meta["lineage"], len(lost.meta["journal"])) == ("s", 2)
+
+
+async def test_e3_a_request_that_fails_is_a_failed_record_and_the_row_goes_on(seeds: str, journal: Journal) -> None:
+    evolver = Evolver()
+
+    def ill(text: str, prompt: str) -> str:
+        if len(evolver.texts("evolve")) == 3:
+            raise RequestFailedError("http_500", "the server is ill", retryable=False)
+        return harder(text, prompt)
+
+    evolver.evolve = ill
+    outcome = await play(EvolInstruct(seeds=seeds), evolver, journal)
+    assert outcome.run.tally.failed == {"http_500": 1}
+    assert outcome.run.tally.kept == 29
+    assert by_round(outcome, 2)[2].meta["parents"] == ["s2@0"]
+
+
+# E4: was anything gained?
+
+
+async def test_e4_the_judge_is_not_paid_for_what_is_equal_at_sight(seeds: str, journal: Journal) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: text.upper())
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), evolver, journal)
+    assert outcome.run.tally.dropped == {"no_information_gain": 6}
+    assert {request.stage for request in evolver.log} == {"evolve"}
+
+
+async def test_e4_the_judge_compares_child_and_parent_before_the_answer_is_paid_for(
+    seeds: str, journal: Journal
+) -> None:
+    pairs: list[tuple[str, str]] = []
+    evolver = Evolver(equality=lambda first, second: pairs.append((first, second)) or "Equal.")  # type: ignore[func-returns-value]
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), evolver, journal)
+    originals = [record.fields["instruction"] for record in outcome.records[:6]]
+    assert sorted(pairs) == sorted(
+        zip(originals, [record.fields["instruction"] for record in outcome.records[6:]], strict=True)
+    )
+    assert outcome.run.tally.dropped == {"no_information_gain": 6}
+    assert not evolver.texts("responses")
+
+
+@pytest.mark.parametrize("answer", ["Perhaps.", "", "Equal / Not Equal", "<think>\nLet me"])
+async def test_e4_a_judge_who_answers_neither_way_lets_nothing_pass(answer: str, seeds: str, journal: Journal) -> None:
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), Evolver(equality=lambda a, b: answer), journal)
+    assert outcome.run.tally.dropped == {"equality_unreadable": 6}
+
+
+async def test_e4_without_the_judge_nothing_is_asked_of_him(seeds: str, journal: Journal) -> None:
+    evolver = Evolver(equality=lambda a, b: "Equal")
+    options = EvolInstruct(seeds=seeds, rounds=1, elimination=Elimination(equality=False))
+    outcome = await play(options, evolver, journal)
+    assert outcome.run.tally.kept == 12
+    assert not evolver.texts("equality")
+
+
+# E5 to E9 through the method (the rules themselves are in test_evol_instruct_elimination.py)
+
+
+@pytest.mark.parametrize(
+    ("evolve", "respond", "reason"),
+    [
+        ("#Rewritten Prompt#: Name two more rivers and order all of them by length.", "Fine.", "scaffold_leaked"),
+        ("As an AI language model, I cannot do that.", "Fine.", "refused"),
+        ("word " * 200, "Fine.", "grew_too_much"),
+        ("of the and", "Fine.", "stop_words_only"),
+        ("", "Fine.", "no_instruction"),
+        (cut("Name two more rivers and"), "Fine.", "truncated"),
+        ("<think>How could I", "Fine.", "no_instruction"),
+        (None, "Sorry, I can't.", "sorry_response"),
+        (None, "... of the ...", "response_stop_words_only"),
+        (None, "", "empty_response"),
+        (None, cut("The longest of these"), "truncated"),
+        (None, "Please provide the list.", "response_asks_back"),
+    ],
+)
+async def test_e5_to_e9_what_is_eliminated_carries_its_reason(
+    evolve: Any, respond: Any, reason: str, seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(respond=lambda instruction: respond)
+    if evolve is not None:
+        evolver.evolve = lambda text, prompt: evolve
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), evolver, journal)
+    assert outcome.reasons()[6:] == [reason] * 6
+    assert (not evolver.texts("responses")) is (evolve is not None)
+    assert all(record.meta["journal"] and record.meta["lineage"] for record in outcome.records[6:])
+
+
+# E10: the answer
+
+
+async def test_e10_the_answer_is_made_from_the_final_instruction_alone_by_its_own_model_and_sampling(
+    seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(respond=lambda instruction: "<think>Hm.</think>\n```python\nprint(1)\n```")
+    options = EvolInstruct(seeds=seeds, rounds=1, respond=Sampling(temperature=0.3, max_tokens=99))
+    outcome = await play(options, evolver, journal)
+    evolved = [record.fields["instruction"] for record in outcome.records[6:]]
+    assert [request.messages for request in evolver.log if request.stage == "responses"] == [
+        ({"role": "user", "content": text},) for text in evolved
+    ]
+    sampling = {request.stage: request.sampling for request in evolver.log}
+    assert sampling["responses"] == options.respond
+    assert sampling["evolve"] == Sampling(temperature=1.0, top_p=0.9, max_tokens=2048)
+    assert sampling["equality"].temperature == 0
+    assert {record.fields["output"] for record in outcome.records[6:]} == {"```python\nprint(1)\n```"}
+    assert {record.fields["input"] for record in outcome.records[6:]} == {""}
