@@ -38,6 +38,7 @@ class RunFigures:
     """Shares of a run's kept records: instructions not verbatim in the training text, and what the oracle says."""
 
     kept: int
+    instructions: int
     new: int
     in_world: int
     right: int
@@ -112,9 +113,11 @@ def judge_run(folder: Path, seed: int) -> RunFigures:
     tables = [pq.read_table(path, columns=["instruction", "input", "output"]) for path in dataset_files(folder)]
     rows: list[dict[str, Any]] = [row for table in tables for row in table.to_pylist()]
     verdicts = [world.check(row["instruction"], row["input"] or "", row["output"]) for row in rows]
+    instructions = {row["instruction"] for row in rows}
     return RunFigures(
         kept=len(rows),
-        new=sum(row["instruction"] not in known for row in rows),
+        instructions=len(instructions),
+        new=len(instructions - known),
         in_world=sum(verdict is not None for verdict in verdicts),
         right=sum(verdict is True for verdict in verdicts),
     )
@@ -157,8 +160,9 @@ def write_card(
 
 def run_section(run: RunFigures) -> str:
     return (
-        f"\nA run of Self-Instruct with this teacher kept {run.kept} records. {share(run.new, run.kept)} of their "
-        f"instructions do not occur verbatim in the training text. The oracle understands {run.in_world} of the "
+        f"\nA run of Self-Instruct with this teacher, `llmsynth run demo`, kept {run.kept} records of "
+        f"{run.instructions} instructions. {share(run.new, run.instructions)} of the instructions do not occur verbatim "
+        f"in the training text of the final plan. The oracle understands {run.in_world} of the "
         f"records, and of those it calls {share(run.right, run.in_world)} rightly answered.\n"
     )
 
