@@ -100,7 +100,7 @@ class TokenPool:
         )
         self._texts += 1
         self._starts[self._texts] = self._tokens = end
-        if self._texts - self._order.size >= max(_UNINDEXED, self._order.size // 4):
+        if self._texts - self._order.size >= max(_UNINDEXED, self._order.size // 10):
             self._index()
 
     def nearest(self, tokens: list[str]) -> tuple[int, float] | None:

@@ -41,18 +41,19 @@ class RougeIndex:
         self.threshold = threshold
         self._pool = TokenPool(threshold)
         self._ids: list[str] = []
+        self._latest: tuple[str, list[str]] = ("", [])
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, text: str, id: str) -> None:
         """Put a text into the pool, new or not."""
-        self._pool.add(rouge_tokens(text))
+        self._pool.add(self._tokens(text))
         self._ids.append(id)
 
     def nearest(self, text: str) -> Match | None:
         """The most similar text of the pool above the threshold, the earliest of equals; None for a new text."""
-        found = self._pool.nearest(rouge_tokens(text))
+        found = self._pool.nearest(self._tokens(text))
         return Match(self._ids[found[0]], found[1]) if found else None
 
     def most_similar(self, text: str, k: int = 10) -> list[Match]:
@@ -60,7 +61,13 @@ class RougeIndex:
 
         It looks at every text of the pool, which `nearest` avoids.
         """
-        return [Match(self._ids[position], score) for position, score in self._pool.most_similar(rouge_tokens(text), k)]
+        return [Match(self._ids[position], score) for position, score in self._pool.most_similar(self._tokens(text), k)]
+
+    def _tokens(self, text: str) -> list[str]:
+        """The tokens of a text; whoever asks about one mostly adds it next."""
+        if text is not self._latest[0]:
+            self._latest = (text, rouge_tokens(text))
+        return self._latest[1]
 
 
 def rouge_l(a: str, b: str) -> float:
