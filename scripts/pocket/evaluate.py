@@ -161,8 +161,8 @@ def write_card(
 def run_section(run: RunFigures) -> str:
     return (
         f"\nA run of Self-Instruct with this teacher, `llmsynth run demo`, kept {run.kept} records of "
-        f"{run.instructions} instructions. {share(run.new, run.instructions)} of the instructions do not occur verbatim "
-        f"in the training text of the final plan. The oracle understands {run.in_world} of the "
+        f"{run.instructions} instructions. {share(run.new, run.instructions)} of the instructions do not occur "
+        f"verbatim in the training text of the final plan. The oracle understands {run.in_world} of the "
         f"records, and of those it calls {share(run.right, run.in_world)} rightly answered.\n"
     )
 
