@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import llmsynth.model
 from llmsynth.journal import Journal
 from tests.loopback import Loopback
+
+# the same examples in every run, and no verdict that depends on how busy the machine is
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 class BeyondLoopbackError(RuntimeError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynth.errors import RecipeError
@@ -36,7 +36,6 @@ SHARDS = st.lists(
     ),
     max_size=40,
 ).map("".join)
-LOOSE = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def reply(name: str) -> tuple[str, dict[str, Any]]:
@@ -102,7 +101,6 @@ def test_nesting_is_read_up_to_its_limit_and_not_beyond(opening: str, closing: s
         assert parse_json(nested(10_000, inner), allow_truncated=True) is None
 
 
-@LOOSE
 @given(st.text() | SHARDS)
 def test_no_text_raises_and_what_comes_out_can_be_written(text: str) -> None:
     parsed = [parse_json(text), parse_json(text, allow_truncated=True), *parse_json_lines(text)]
@@ -112,7 +110,6 @@ def test_no_text_raises_and_what_comes_out_can_be_written(text: str) -> None:
             json.dumps(one.value, ensure_ascii=False, allow_nan=False).encode()
 
 
-@LOOSE
 @given(SHARDS)
 def test_a_value_that_is_not_repaired_is_plain_json(text: str) -> None:
     found = read_value("[" + text, 0)
@@ -120,7 +117,6 @@ def test_a_value_that_is_not_repaired_is_plain_json(text: str) -> None:
         assert plain(json.loads(("[" + text)[: found.end])) == plain(found.value)
 
 
-@LOOSE
 @given(CONTAINERS, st.booleans(), st.sampled_from([None, 2]))
 def test_the_mending_reader_leaves_plain_json_as_it_is(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
@@ -129,7 +125,6 @@ def test_the_mending_reader_leaves_plain_json_as_it_is(value: Any, ascii_only: b
         assert plain(found.value) == plain(value)
 
 
-@LOOSE
 @given(
     CONTAINERS.filter(bool),
     st.booleans(),
@@ -157,7 +152,6 @@ def test_json_is_found_whatever_stands_around_it(value: Any, ascii_only: bool, i
     assert not parsed.repaired
 
 
-@LOOSE
 @given(CONTAINERS, st.booleans(), st.data())
 def test_no_beginning_of_a_value_passes_for_the_value(value: Any, ascii_only: bool, data: st.DataObject) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)

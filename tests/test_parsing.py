@@ -87,7 +87,7 @@ PARSERS: list[Callable[[str, bool], object]] = [
 
 
 @given(text=TEXTS, truncated=st.booleans())
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(max_examples=300)
 def test_no_text_makes_a_parser_raise(text: str, truncated: bool) -> None:
     for parse in PARSERS:
         parse(text, truncated)
@@ -131,7 +131,7 @@ def as_tasks(tasks: list[tuple[str, str, str]]) -> str:
 
 
 @given(items=st.lists(LINES, min_size=2, max_size=12), first=st.integers(2, 20), numbered=st.booleans())
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 def test_a_list_that_goes_on_as_asked_round_trips(items: list[str], first: int, numbered: bool) -> None:
     text = "\n".join(f"{number}. {item}" for number, item in enumerate(items, first))
     if not numbered:
@@ -141,19 +141,19 @@ def test_a_list_that_goes_on_as_asked_round_trips(items: list[str], first: int, 
 
 
 @given(pairs=st.lists(st.tuples(st.just("") | PARAGRAPHS, PARAGRAPHS), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 def test_examples_as_the_prompt_shows_them_round_trip(pairs: list[tuple[str, str]]) -> None:
     assert parse_input_first(as_examples(pairs)) == [Instance(*pair) for pair in pairs]
 
 
 @given(pairs=st.lists(st.tuples(st.just("") | PARAGRAPHS, LINES), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 def test_labels_as_the_prompt_shows_them_round_trip(pairs: list[tuple[str, str]]) -> None:
     assert parse_output_first(as_labels(pairs)) == [Instance(*pair) for pair in pairs]
 
 
 @given(tasks=st.lists(st.tuples(LINES, st.just("") | PARAGRAPHS, PARAGRAPHS), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 def test_tasks_as_the_prompt_shows_them_round_trip(tasks: list[tuple[str, str, str]]) -> None:
     text = as_tasks(tasks)
     expected = [(instruction, Instance(given, output)) for instruction, given, output in tasks]
