@@ -6,7 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from llmsynth.cli.make import Out, Overrides, Quiet, Update, _make, _model
+from llmsynth.cli.make import (
+    ApiKeyEnv,
+    BaseUrl,
+    Concurrency,
+    License,
+    ModelOption,
+    Name,
+    Out,
+    Overrides,
+    PrintRecipe,
+    PromptFolder,
+    Quiet,
+    Seed,
+    Update,
+    model_spec,
+    run_options,
+)
 
 
 def evol_instruct(
@@ -14,21 +30,9 @@ def evol_instruct(
         str,
         typer.Option(help="Tasks to evolve: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]"),
     ] = "builtin",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
-            " or openai:NAME.",
-        ),
-    ] = "pocket",
-    base_url: Annotated[
-        str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
-    ] = "",
-    api_key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
-    ] = "",
+    model: ModelOption = "pocket",
+    base_url: BaseUrl = "",
+    api_key_env: ApiKeyEnv = "",
     pack: Annotated[str, typer.Option(help="general, code or math: which operators there are.")] = "general",
     rounds: Annotated[int, typer.Option(min=1, help="How often each task is evolved.")] = 4,
     n: Annotated[
@@ -41,14 +45,14 @@ def evol_instruct(
     include_seeds: Annotated[
         bool, typer.Option("--seeds-too/--no-seeds", help="Whether the seeds are records of the result too.")
     ] = True,
-    name: Annotated[str, typer.Option(help="What the dataset is called.")] = "evol-instruct",
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
-    license: Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")] = "",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 256,
+    name: Name = "evol-instruct",
+    seed: Seed = 0,
+    prompts: PromptFolder = "",
+    license: License = "",
+    concurrency: Concurrency = 256,
     out: Out = None,
     set_: Overrides = [],  # noqa: B006
-    print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")] = False,
+    print_recipe: PrintRecipe = False,
     update: Update = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,8 +60,6 @@ def evol_instruct(
 
     `llmsynth evol-instruct -m Qwen/Qwen3-8B --base-url http://localhost:8000/v1 --seeds mine.jsonl --rounds 4`
     """
-    from llmsynth.recipe import Recipe
-
     generator: dict[str, Any] = {"use": "evol-instruct", "seeds": seeds, "pack": pack, "rounds": rounds}
     if breadth is not None:
         generator["breadth"] = breadth
@@ -69,16 +71,10 @@ def evol_instruct(
         "name": name,
         "seed": seed,
         "generator": generator,
-        "models": {"default": {**_model(model, base_url, api_key_env), "concurrency": concurrency}},
+        "models": {"default": {**model_spec(model, base_url, api_key_env), "concurrency": concurrency}},
     }
     if n is not None:
         data["target"] = n
-    if prompts:
-        data["prompts"] = prompts
-    if license:
-        data["license"] = license
-    recipe = Recipe.from_data(data, set_, "the options")
-    if print_recipe:
-        print(recipe.to_yaml(), end="")
-        return
-    _make(recipe, out, update, quiet)
+    data |= {"prompts": prompts} if prompts else {}
+    data |= {"license": license} if license else {}
+    run_options(data, set_, print_recipe, out, update, quiet)

@@ -25,38 +25,27 @@ def glan(
     select: Annotated[
         list[str], typer.Option(metavar="NAME", help="Only this field or discipline of it. May be repeated.")
     ] = [],  # noqa: B006
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="A model served by --base-url, a folder or Hub name as transformers:NAME, openai:NAME, or pocket.",
-        ),
-    ] = "pocket",
+    model: make.ModelOption = "pocket",
     answer_model: Annotated[
         str,
         typer.Option(metavar="NAME", help="Another model of the same server for the answers; a cheaper one will do."),
     ] = "",
-    base_url: Annotated[
-        str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
-    ] = "",
-    api_key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
-    ] = "",
+    base_url: make.BaseUrl = "",
+    api_key_env: make.ApiKeyEnv = "",
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Kept records to make.")] = 200,
     queries: Annotated[int, typer.Option(min=1, help="Times each discipline is asked for its subjects.")] = 10,
     held_out: Annotated[float, typer.Option(help="Share of concept combinations that is marked split: test.")] = 0.0,
     decontaminate: Annotated[
         list[str], typer.Option(metavar="FILE", help="A benchmark that must not be in the data. May be repeated.")
     ] = [],  # noqa: B006
-    name: Annotated[str, typer.Option(help="What the dataset is called.")] = "glan",
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
-    license: Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")] = "",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 256,
+    name: make.Name = "glan",
+    seed: make.Seed = 0,
+    prompts: make.PromptFolder = "",
+    license: make.License = "",
+    concurrency: make.Concurrency = 256,
     out: make.Out = None,
     set_: make.Overrides = [],  # noqa: B006
-    print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")] = False,
+    print_recipe: make.PrintRecipe = False,
     update: make.Update = False,
     quiet: make.Quiet = False,
 ) -> None:
@@ -64,25 +53,17 @@ def glan(
 
     `llmsynth glan -m Qwen/Qwen3-8B --base-url http://localhost:8000/v1 --select Physics -n 1000`
     """
-    from llmsynth.recipe import Recipe
-
-    models = {"default": {**make._model(model, base_url, api_key_env), "concurrency": concurrency}}
+    models = {"default": {**make.model_spec(model, base_url, api_key_env), "concurrency": concurrency}}
     if answer_model:
-        models["answers"] = {**make._model(answer_model, base_url, api_key_env), "concurrency": concurrency}
+        models["answers"] = {**make.model_spec(answer_model, base_url, api_key_env), "concurrency": concurrency}
     generator: dict[str, Any] = {"use": "glan", "taxonomy": taxonomy, "queries": queries}
     generator |= {"select": select} if select else {}
     generator |= {"held_out": held_out} if held_out else {}
     generator |= {"decontaminate": decontaminate} if decontaminate else {}
     data: dict[str, Any] = {"name": name, "seed": seed, "target": n, "generator": generator, "models": models}
-    if prompts:
-        data["prompts"] = prompts
-    if license:
-        data["license"] = license
-    recipe = Recipe.from_data(data, set_, "the options")
-    if print_recipe:
-        print(recipe.to_yaml(), end="")
-        return
-    make._make(recipe, out, update, quiet)
+    data |= {"prompts": prompts} if prompts else {}
+    data |= {"license": license} if license else {}
+    make.run_options(data, set_, print_recipe, out, update, quiet)
 
 
 @app.command("validate")
@@ -149,7 +130,7 @@ def draft(
     base_url: Annotated[str, typer.Option(metavar="URL", help="An OpenAI-compatible server.")] = "",
     api_key_env: Annotated[str, typer.Option(metavar="NAME", help="The variable that holds the key.")] = "",
     ways: Annotated[int, typer.Option(min=1, help="Times each list is asked for, from different points of view.")] = 3,
-    prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
+    prompts: make.PromptFolder = "",
     set_: make.Overrides = [],  # noqa: B006
 ) -> None:
     """Draft a taxonomy with a model: fields, subfields, disciplines. People should prune it.
@@ -160,7 +141,7 @@ def draft(
 
     data: dict[str, Any] = {
         "generator": {"use": "glan"},
-        "models": {"default": make._model(model, base_url, api_key_env)},
+        "models": {"default": make.model_spec(model, base_url, api_key_env)},
     }
     if prompts:
         data["prompts"] = prompts

@@ -26,6 +26,27 @@ Out = Annotated[
 Update = Annotated[
     bool, typer.Option("--update", help="Go on in a directory that another recipe began; its answers are used again.")
 ]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
+        " or openai:NAME.",
+    ),
+]
+BaseUrl = Annotated[
+    str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
+]
+ApiKeyEnv = Annotated[
+    str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
+]
+Name = Annotated[str, typer.Option(help="What the dataset is called.")]
+Seed = Annotated[int, typer.Option(help="Seed of all randomness.")]
+PromptFolder = Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")]
+License = Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Requests in flight at most.")]
+PrintRecipe = Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line.")]
 
 
@@ -42,40 +63,28 @@ def run(
     """
     from llmsynth.recipe import Recipe
 
-    _make(Recipe.load(recipe, set_), out, update, quiet)
+    make_dataset(Recipe.load(recipe, set_), out, update, quiet)
 
 
 def self_instruct(
     seeds: Annotated[
         str, typer.Option(help="Seed tasks: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]")
     ] = "builtin",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
-            " or openai:NAME.",
-        ),
-    ] = "pocket",
-    base_url: Annotated[
-        str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
-    ] = "",
-    api_key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
-    ] = "",
+    model: ModelOption = "pocket",
+    base_url: BaseUrl = "",
+    api_key_env: ApiKeyEnv = "",
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Kept records to make.")] = 200,
     variant: Annotated[
         str, typer.Option(help="self-instruct, or alpaca for whole tasks in one call.")
     ] = "self-instruct",
-    name: Annotated[str, typer.Option(help="What the dataset is called.")] = "self-instruct",
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    prompts: Annotated[str, typer.Option(metavar="DIR", help="A folder of your own prompt files.")] = "",
-    license: Annotated[str, typer.Option(help="Licence of the result, for the card, such as cc-by-4.0.")] = "",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at most.")] = 256,
+    name: Name = "self-instruct",
+    seed: Seed = 0,
+    prompts: PromptFolder = "",
+    license: License = "",
+    concurrency: Concurrency = 256,
     out: Out = None,
     set_: Overrides = [],  # noqa: B006
-    print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")] = False,
+    print_recipe: PrintRecipe = False,
     update: Update = False,
     quiet: Quiet = False,
 ) -> None:
@@ -85,24 +94,16 @@ def self_instruct(
 
     `llmsynth self-instruct -m Qwen/Qwen3-8B --base-url http://localhost:8000/v1 --seeds mine.jsonl -n 5000`
     """
-    from llmsynth.recipe import Recipe
-
     data: dict[str, Any] = {
         "name": name,
         "seed": seed,
         "target": n,
         "generator": {"use": variant, "seeds": seeds},
-        "models": {"default": {**_model(model, base_url, api_key_env), "concurrency": concurrency}},
+        "models": {"default": {**model_spec(model, base_url, api_key_env), "concurrency": concurrency}},
     }
-    if prompts:
-        data["prompts"] = prompts
-    if license:
-        data["license"] = license
-    recipe = Recipe.from_data(data, set_, "the options")
-    if print_recipe:
-        print(recipe.to_yaml(), end="")
-        return
-    _make(recipe, out, update, quiet)
+    data |= {"prompts": prompts} if prompts else {}
+    data |= {"license": license} if license else {}
+    run_options(data, set_, print_recipe, out, update, quiet)
 
 
 def preview(
@@ -182,7 +183,20 @@ def estimate(
     print(estimate_table(Recipe.load(recipe, set_), past))
 
 
-def _make(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
+def run_options(
+    data: dict[str, Any], overrides: list[str], print_recipe: bool, out: Path | None, update: bool, quiet: bool
+) -> None:
+    """Make the dataset of the recipe that a shortcut command's options amount to, or print that recipe."""
+    from llmsynth.recipe import Recipe
+
+    recipe = Recipe.from_data(data, overrides, "the options")
+    if print_recipe:
+        print(recipe.to_yaml(), end="")
+    else:
+        make_dataset(recipe, out, update, quiet)
+
+
+def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
     """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
     directory = out or Path("runs") / recipe.name
     result = _synthesize(recipe, directory, update, quiet)
@@ -231,12 +245,12 @@ def backend_of(model: str, base_url: str, api_key_env: str) -> Any:
     """The backend for what was typed, nothing asked yet."""
     from llmsynth.recipe import Recipe
 
-    spec = _model(model, base_url, api_key_env)
+    spec = model_spec(model, base_url, api_key_env)
     generator = {"use": "self-instruct"}
     return Recipe.from_data({"generator": generator, "models": {"default": spec}}).build().models["default"].backend
 
 
-def _model(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
+def model_spec(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
     """The recipe's model for what was typed."""
     kind, colon, rest = model.partition(":")
     if model == "pocket":

@@ -12,7 +12,7 @@ import typer
 
 from llmsynth.cli import console
 from llmsynth.cli.look import RunArgument
-from llmsynth.cli.make import Quiet, _make, backend_of
+from llmsynth.cli.make import Quiet, backend_of, make_dataset
 from llmsynth.errors import RunError, UnavailableError
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 
@@ -47,7 +47,7 @@ def retry(run: RunArgument, quiet: Quiet = False) -> None:
     report = run / "report.json"
     if report.is_file() and not orjson.loads(report.read_bytes())["rows"]["failed"]:
         console.say(f"no row of {run} has failed")
-    _make(Recipe.load(path), run, update=False, quiet=quiet)
+    make_dataset(Recipe.load(path), run, update=False, quiet=quiet)
 
 
 def check(
