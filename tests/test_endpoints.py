@@ -187,22 +187,6 @@ def test_an_endpoint_that_is_listed_twice_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("capacity", [4, 20, 60])
-async def test_a_real_server_is_fed_to_its_capacity(journal: Journal, capacity: int) -> None:
-    with Loopback(latency=(0.1, 0.1), capacity=capacity) as server:
-        model = Model(OpenAIBackend("teacher", server.url), journal, concurrency=256, adaptive=True)
-        seen: list[tuple[float, int]] = []
-        async for _ in model.stream(map(request, range(40 * 10 * capacity)), 400):
-            seen.append((time.monotonic(), model.in_flight))
-        await model.aclose()
-    late = seen[len(seen) // 2 : -400]
-    throughput = len(late) / (late[-1][0] - late[0][0])
-    in_flight = sum(count for _, count in late) / len(late)
-    assert 0.7 * capacity <= in_flight <= 1.3 * capacity
-    assert throughput >= 0.9 * capacity / 0.1
-
-
-@pytest.mark.slow
 async def test_a_real_limit_is_found_and_kept(journal: Journal) -> None:
     with Loopback(latency=(0.05, 0.1), rate=50) as server:
         model = Model(OpenAIBackend("teacher", server.url), journal, concurrency=256, adaptive=True, attempts=1)
