@@ -201,7 +201,13 @@ class _Sink:
     async def settle(self) -> None:
         batch, self.batch = self.batch, []
         for step in self.steps:
+            ids = [record.id for record in batch]
             batch = await step.apply(batch, self.run)
+            if [record.id for record in batch] != ids:
+                raise RunError(
+                    f"the step {type(step).__name__} gave back other records than it was given",
+                    "a step returns every record, in order; one that is to go is returned with a drop reason",
+                )
         for record in batch:
             if self.run.missing <= 0:
                 record = record.drop("beyond_target", "the target was met before it")

@@ -180,7 +180,7 @@ async def test_s13_it_stops_when_every_request_fails(seeds: str, journal: Journa
     options = SelfInstruct(seeds=seeds, lookahead=1, stall_requests=5)
     outcome = await play(options, fails, journal, target=10)
     assert outcome.reasons() == ["http_500"] * 5
-    assert str(outcome.run.notes["stopped"]).startswith("stalled")
+    assert str(outcome.run.notes["stopped"]).endswith("requests failed")
 
 
 # S14: provenance

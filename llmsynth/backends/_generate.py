@@ -24,6 +24,7 @@ class Engine:
     """A loaded model and tokenizer; runs in one thread."""
 
     def __init__(self, name: str, device: str, dtype: str, trust_remote_code: bool) -> None:
+        transformers.utils.logging.disable_progress_bar()  # stderr has a progress line of its own
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

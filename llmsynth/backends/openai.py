@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from llmsynth.text import shorten
 
 _DEFAULT_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY = "OPENAI_API_KEY"
+_USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _CONNECT_SECONDS = 30.0
 
 
@@ -107,13 +109,13 @@ class OpenAIBackend:
                 payload = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
-                "connection", f"cannot reach {self._url}: {_cause(error)}", retryable=True
+                "connection", f"cannot reach {self._url}: {self._redact(_cause(error))}", retryable=True
             ) from error
         except TimeoutError as error:
             raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise RequestFailedError(
-                "connection_lost", f"the answer broke off: {_cause(error)}", retryable=True
+                "connection_lost", f"the answer broke off: {self._redact(_cause(error))}", retryable=True
             ) from error
         told = rates(response.headers)
         if told is not None:
@@ -191,6 +193,8 @@ class OpenAIBackend:
         )
 
     def _redact(self, text: str) -> str:
+        """The text without the key, and without the password of a proxy."""
+        text = _USER_INFO.sub("//", text)
         return text.replace(self._key, "[key]") if self._key else text
 
 

@@ -171,6 +171,7 @@ def _row(name: str, number: int, value: Any) -> Row:
 
 def _csv(path: Path, name: str, delimiter: str = ",") -> Iterator[Row]:
     _text_head(path)
+    csv.field_size_limit(1 << 30)  # what is too long is said of the row, like everything else about it
     reader = csv.reader(_all_lines(path), delimiter=delimiter, strict=True)
     begins = 1
     header: list[str] | None = None

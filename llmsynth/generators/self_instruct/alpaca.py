@@ -128,7 +128,7 @@ class _Work:
             before = len(self.pool.accepted)
             records = list(self._read(*asked.popleft(), completion))
             accepted = len(self.pool.accepted) - before
-            self.pool.consume(len(records), accepted)
+            self.pool.consume(0 if completion.failure else len(records), accepted)
             for record in records:
                 yield record
             for _ in range(accepted):

@@ -118,6 +118,8 @@ class Bootstrap:
         if len(self._recent) == self.stall_requests:
             candidates = sum(c for c, _ in self._recent)
             accepted = sum(a for _, a in self._recent)
+            if not candidates:
+                return f"each of the last {self.stall_requests} requests failed"
             if accepted <= candidates * self.stall_acceptance:
                 return f"stalled: {accepted} of the last {candidates} candidate instructions were accepted"
         if self._fruitless >= self.stall_requests * self.new_per_request:

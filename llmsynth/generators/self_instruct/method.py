@@ -215,7 +215,8 @@ class _Work:
         requests = self._bootstrap_requests(shown)
         async for completion in self.run.model("instructions").stream(requests, self.options.lookahead):
             candidates = list(self._candidates(*shown.popleft(), completion))
-            self.pool.consume(len(candidates), sum(candidate.drop is None for candidate in candidates))
+            answered = 0 if completion.failure else len(candidates)
+            self.pool.consume(answered, sum(candidate.drop is None for candidate in candidates))
             for candidate in candidates:
                 yield candidate
 
