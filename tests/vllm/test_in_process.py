@@ -155,4 +155,4 @@ async def test_a_request_that_is_given_up_leaves_the_others_alone(backend: VLLMB
     await asyncio.gather(*given_up, return_exceptions=True)
     assert all(task.cancelled() for task in given_up)
     answers = await asyncio.gather(*(backend.complete(request(text, temperature=0.0)) for text in PROMPTS))
-    assert all(answer.text for answer in answers)
+    assert all(answer.finish_reason in ("stop", "length") for answer in answers)  # a text may be empty
