@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,19 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     tally = run.tally
     resolved = recipe.resolved()
     about = built.generator.about
+    started_from = _started_from(run.notes)
     facts = CardFacts(
         name=recipe.name,
-        generator=recipe.generator["use"],
+        generators=tuple(recipe.generators),
         splits=(info,),
         method=about.summary,
         models=tuple(
             {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
         ),
         prompts=tuple(sorted(_prompts_used(directory / "records"))),
-        seeds=str(run.notes.get("seeds", "")),
-        seed_count=run.notes.get("seed_count"),  # type: ignore[arg-type]
-        seed_license=str(run.notes.get("seed_license", "")),
+        seeds=str(started_from.get("seeds", "")),
+        seed_count=started_from.get("seed_count"),
+        seed_license=str(started_from.get("seed_license", "")),
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted(tally.failed.items())),
         recipe_name=recipe.name,
@@ -49,17 +50,26 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     )
     write_card(folder, facts)
     return {
-        "complete": run.missing in (0, float("inf")) and not tally.failed,
+        "complete": _is_complete(run),
         "target": run.target,
-        "rows": {
-            "in": tally.total,
-            "kept": tally.kept,
-            "dropped": dict(tally.dropped.most_common()),
-            "failed": dict(tally.failed.most_common()),
-        },
+        "rows": tally.report(),
         "usage": _usage(run),
         "notes": run.notes,
     }
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
+    seeds = run.notes.get("seeds")
+    short = isinstance(seeds, dict) and seeds["short"] > 0
+    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
+
+
+def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is noted of the seeds that nobody made in this run."""
+    while isinstance(notes.get("seeds"), dict):
+        notes = notes["seeds"]["notes"]
+    return notes
 
 
 def _conversations(records: Path) -> Iterator[Record]:
