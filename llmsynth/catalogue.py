@@ -65,9 +65,10 @@ def _generated(spec: Spec, path: options.Path) -> Generated:
     if "target" not in spec:
         raise options.OptionError((*path, "target"), "missing", "how many kept records are wanted as seeds")
     target = options.checked(int, spec["target"], (*path, "target"))
-    steps = options.checked(list[dict[str, Any]], spec.get("steps", []), (*path, "steps"))
+    specs = options.checked(list[dict[str, Any]], spec.get("steps", []), (*path, "steps"))
+    steps = steps_of(specs, (*path, "steps"))
     try:
-        return Generated(generator, target, tuple(steps_of(steps, (*path, "steps"))))
+        return Generated(generator, target, tuple(steps))
     except RecipeError as error:  # the target
         raise options.OptionError((*path, "target"), error.message, error.hint) from error
 
