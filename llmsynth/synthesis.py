@@ -69,7 +69,8 @@ def synthesize(
     """Make the dataset a recipe describes, in `directory`; called again, go on where it stopped.
 
     backends: replace those of the recipe's models, by role.
-    update: allow a directory made by another recipe; what the journal already holds is not asked again.
+    update: allow a directory made by another recipe, or by this one from other seeds, prompts or taxonomies; what the
+        journal already holds is not asked again.
     watch: called a few times a second with the run.
 
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
@@ -162,7 +163,7 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             " what was answered before is not asked again",
         )
     report = directory / _REPORT
-    if not differences and report.is_file():
+    if not update and report.is_file():
         finished: dict[str, Any] = orjson.loads(report.read_bytes())
         if finished["complete"]:
             return finished
