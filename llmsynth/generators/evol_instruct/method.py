@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,10 @@ class EvolInstruct:
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.lookahead < 1 or self.demonstrations < 1:
             raise RecipeError("rounds, lookahead and demonstrations must be at least 1", "4, 64 and 2 are usual")
+        if not isinstance(self.seeds, str | os.PathLike | Generated):
+            raise RecipeError(
+                f"seeds is {self.seeds!r}", "a file, or another generator's: Generated(GLAN(), target=500)"
+            )
         if not 0 < self.threshold <= 1:
             raise RecipeError(f"threshold is {self.threshold}", "a ROUGE-L F1 above 0, at most 1")
         if self.pack not in PACKS:
