@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar
@@ -127,20 +127,17 @@ class EvolInstruct:
             while progress.wants_more():
                 ahead, at_once = widths(self.lookahead, progress.rows)
                 async for outcome in ordered(work.develop, work.evolutions(ahead), at_once):
-                    for record in seeding.passing(outcome):
-                        progress.note_original(record)
+                    for record in work.passing(outcome):
                         yield record
                     work.settle(outcome)
                     yield outcome.record()
-                for record in seeding.passing():
-                    progress.note_original(record)
+                for record in work.passing():
                     yield record
                 await run.settle()
             # no use in evolving further, but what the other generator makes is wanted for itself
             while self.include_seeds and seeding.open and run.missing > 0 and progress.stop_reason():
                 await seeding.grow()
-                for record in seeding.passing():
-                    progress.note_original(record)
+                for record in work.passing():
                     yield record
         finally:
             await seeding.aclose()
@@ -232,6 +229,12 @@ class _Work:
             rating = await self._ask("difficulty", self.ask_difficulty, self.options.rate, instruction=text)
             trail, scores = trail.after("difficulty", rating), rating_in(rating)
         return Record(id_of(seed.id, 0), fields, trail.meta(), scores)
+
+    def passing(self, evolution: Evolution | None = None) -> Iterator[Record]:
+        """Another generator's records that go on now; see `Seeding`."""
+        for record in self.seeding.passing(evolution):
+            self.progress.note_original(record)
+            yield record
 
     # stage 1: evolutions
 
