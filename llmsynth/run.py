@@ -86,17 +86,19 @@ class Run:
         directory: str | Path,
         models: Backend | Mapping[str, Backend],
         *,
-        prompts: Prompts | None = None,
+        prompts: str | Path | None = None,
         seed: int = 0,
     ) -> AsyncIterator[Run]:
         """A run for code of your own, such as a notebook's: `async with Run.open("runs/mine", backend) as run:`.
 
-        models: a backend, or several by role. Every answer is kept in `directory`, and asked for once.
+        models: a backend, or several by role. prompts: a folder of prompt files of your own. Every answer is kept in
+        `directory`, and asked for once. How many records there are is for the generator's own options to say.
         """
         journal = Journal(Path(directory) / "journal.jsonl")
         by_role = models if isinstance(models, Mapping) else {"default": models}
         try:
-            run = cls({role: Model(backend, journal) for role, backend in by_role.items()}, prompts or Prompts(), seed)
+            opened = {role: Model(backend, journal) for role, backend in by_role.items()}
+            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed)
             try:
                 yield run
             finally:
