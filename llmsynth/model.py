@@ -174,6 +174,8 @@ class Model:
         parts: list[Any] = [request.messages, request.sampling.body()]
         if request.schema is not None:
             parts.append(request.schema)
+            if how := getattr(self.backend, "structured", ""):
+                parts.append(how)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self.backend.identity, request.stage, body)
         occurrence = self._occurrences[content]

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,8 +16,6 @@ from llmsynth.journal import read_entries
 from tests.loopback import ODD_ANSWERS, WAY_FAULTS, Fault, Loopback, Mixture
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
-
-KEY = "sk-verysecret-0123456789"
 
 
 def recipe(server: Loopback, generator: dict[str, Any], target: int | None = None, **model: Any) -> Recipe:
@@ -155,38 +149,6 @@ def test_being_refused_now_and_then_uses_up_no_attempt(tmp_path: Path, loopback:
     result = synthesize(echoes(loopback, 60, attempts=1), tmp_path)
     check(result)
     assert result.complete and result.report["rows"]["in"] == 60
-
-
-def test_the_key_and_the_headers_reach_no_file_and_no_stream(tmp_path: Path, loopback: Loopback) -> None:
-    said = {"error": {"message": f"you sent Authorization: Bearer {KEY}", "headers": {"Authorization": KEY}}}
-    mixture = Mixture(0.4)
-
-    def tell_tale(number: int, body: dict[str, Any]) -> Fault | None:
-        fault = mixture(number, body)
-        return Fault("status", fault.status, fault.headers, said) if fault and fault.kind == "status" else fault
-
-    loopback.fault = tell_tale
-    path = tmp_path / "recipe.yaml"
-    path.write_text(_recipe_text(loopback), encoding="utf-8")
-    environment = {**os.environ, "TEACHER_KEY": KEY, "PYTHONASYNCIODEBUG": "1"}
-    command = [sys.executable, "-m", "llmsynth", "--verbose", "run", str(path), "--out", str(tmp_path / "run")]
-    done = subprocess.run(
-        command, env=environment, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 3, done.stderr
-    assert loopback.headers[0]["Authorization"] == f"Bearer {KEY}"
-    texts = [done.stdout, done.stderr]
-    texts += [path.read_bytes().decode("latin-1") for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    assert not [text for text in texts if KEY in text]
-    assert not re.search(r"Bearer (?!\[key\])", "".join(texts))
-
-
-def _recipe_text(server: Loopback) -> str:
-    return f"""\
-generator: {{use: "tests.plugins:Echoes", count: 120}}
-models:
-  default: {{use: openai, model: m, base_url: "{server.url}", api_key_env: TEACHER_KEY, attempts: 2, timeout: 0.5}}
-"""
 
 
 def test_no_fault_is_logged_as_an_error_of_ours(
