@@ -144,12 +144,12 @@ class Loopback:
             if self.rate and (wait := self._over_rate(number)):
                 self.refusals.append((self.times[number], wait))
                 return await _misbehave(Fault("status", 429, {"Retry-After": f"{wait:.3f}"}), request, b"")
+            fault = self.faults.get(number) or (self.fault(number, body) if self.fault else None)
             if number < self.slow_start[0]:
                 await asyncio.sleep(self.slow_start[1])
             if self.latency[1] > 0:
                 load = max(1.0, self.in_flight / self.capacity) if self.capacity else 1.0
                 await asyncio.sleep(random.uniform(*self.latency) * load)
-            fault = self.faults.get(number) or (self.fault(number, body) if self.fault else None)
             if fault:
                 return await _misbehave(fault, request, self._answer(body, raw))
             return web.Response(body=self._answer(body, raw), content_type="application/json")
@@ -263,6 +263,21 @@ class Mixture:
             return odd
         fault = rng.choices(WAY_FAULTS, [0.1 if fault.kind in _SLOW else 1.0 for fault in WAY_FAULTS])[0]
         return odd if odd and fault.kind == "drip" else fault
+
+
+@dataclass
+class Bill:
+    """What a provider would charge for: every request that it answers in full, whether or not anybody is left to take
+    the answer. Wrap it around the faults of a server."""
+
+    faults: Callable[[int, dict[str, Any]], Fault | None]
+    answers: int = 0
+
+    def __call__(self, number: int, body: dict[str, Any]) -> Fault | None:
+        fault = self.faults(number, body)
+        if fault is None or fault.kind == "drip" or fault.kind in ODD_ANSWERS:
+            self.answers += 1
+        return fault
 
 
 _SLOW = ("hang", "stall", "huge")  # rarer in a mixture, for the sake of the tests' time

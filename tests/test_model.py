@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsynth.backends.fake import FakeBackend
 from llmsynth.errors import AuthenticationError, ModelNotFoundError, UnavailableError
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model, ordered
@@ -172,6 +173,19 @@ async def test_a_stage_a_prompt_or_a_parameter_of_its_own_is_a_key_of_its_own(jo
     variants.append(Request("test", variants[0].messages, Sampling(temperature=0.5)))
     keys = [(await model.ask(variant)).key for variant in variants]
     assert len(set(keys)) == 4
+
+
+async def test_two_fakes_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    async def ask(answer: str, **name: str) -> Completion:
+        journal = Journal(tmp_path / "journal.jsonl")
+        completion = await Model(FakeBackend(lambda request: answer, **name), journal).ask(request(1))
+        journal.close()
+        return completion
+
+    assert (await ask("one")).text == (await ask("never given")).text == "one"
+    other = await ask("two", name="other")
+    assert (other.text, other.model, other.replayed) == ("two", "other", False)
+    assert (await ask("never given", name="other")).text == "two"
 
 
 async def test_parameters_of_the_model_replace_those_of_the_request(journal: Journal) -> None:
