@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -181,6 +182,15 @@ def read_records(folder: str | Path) -> Iterator[Record]:
                 f"{part} cannot be read: {error}",
                 "Run the recipe again: it writes its records anew, asking for nothing twice.",
             ) from error
+
+
+def count_records(folder: str | Path) -> Counter[str]:
+    """How many records in `folder` are kept, dropped and failed, of a run that is under way as well."""
+    counts: Counter[str] = Counter()
+    for part in sorted(Path(folder).glob("part-*.parquet")):
+        with suppress(FileNotFoundError):  # a run that begins again has just removed it
+            counts.update(pq.read_table(part, columns=["status"])["status"].to_pylist())
+    return counts
 
 
 _RECORDS = pa.schema([(name, pa.string()) for name in ("id", "status", "reason", "detail", "fields", "meta", "scores")])

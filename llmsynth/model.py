@@ -154,8 +154,9 @@ class Model:
         if found is not None:
             usage.replayed += 1
             self._budget.send()
+            self._budget.spend(request, found, self.price)
             found = self._policy.judged(found)
-            self._settle(usage, found)
+            usage.add(found, self.price)
             return dataclasses.replace(found, request=request, model=self.backend.name)
         request = dataclasses.replace(request, key=key, seed=int(key[:8], 16) >> 1)
         task = asyncio.create_task(self._complete(request, key, usage))
@@ -199,12 +200,8 @@ class Model:
         completion = dataclasses.replace(completion, key=key, request=request, model=self.backend.name)
         await self._journal.append(key, request, self.backend.identity, completion)
         completion = self._policy.judged(completion)
-        self._settle(usage, completion)
-        return completion
-
-    def _settle(self, usage: Usage, completion: Completion) -> None:
         usage.add(completion, self.price)
-        self._budget.spend(completion, self.price)
+        return completion
 
     async def _attempt(self, request: Request) -> Completion:
         tries = _Tries()
@@ -219,10 +216,11 @@ class Model:
                     self._budget.check()
                     self._budget.send()
                 outcome = await self._try(request, lane, tries)
+                if isinstance(outcome, Completion):
+                    self._budget.spend(request, outcome, self.price)  # before the next one may be sent
+                    return outcome
             finally:
                 lane.leave()
-            if isinstance(outcome, Completion):
-                return outcome
             if outcome:
                 await asyncio.sleep(outcome)
 

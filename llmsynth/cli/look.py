@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from llmsynth.errors import RunError
-from llmsynth.prices import Price
+from llmsynth.prices import FREE, Price
 from llmsynth.record import Record
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
@@ -25,6 +25,7 @@ def status(run: RunArgument) -> None:
 
     answers: Counter[str] = Counter()
     tokens: dict[str, list[int]] = {}
+    uncounted: set[str] = set()
     open_failures: dict[str, tuple[str, str]] = {}
     for entry in read_entries(journal):
         if "key" in entry:
@@ -32,6 +33,8 @@ def status(run: RunArgument) -> None:
             spent = tokens.setdefault(entry["stage"], [0, 0])
             for i, count in enumerate(entry["usage"]):
                 spent[i] += count or 0
+                if count is None:
+                    uncounted.add(entry["stage"])
             open_failures.pop(entry["key"], None)
         else:
             open_failures[entry["failed"]] = (entry["stage"], entry["failure"]["kind"])
@@ -40,12 +43,10 @@ def status(run: RunArgument) -> None:
     for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
-    print(f"spent: {_cost(recipe, tokens)}")
+    print(f"spent: {_cost(recipe, tokens, uncounted)}")
     report = run / "report.json"
     if not report.is_file():
-        wanted = recipe.get("target")
-        left = "" if wanted is None else f", {wanted} rows wanted"
-        print(f"not finished{left}: the command that began it goes on from here")
+        _print_unfinished(run, recipe.get("target"))
         return
     told = json.loads(report.read_bytes())
     rows = told["rows"]
@@ -61,6 +62,16 @@ def status(run: RunArgument) -> None:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
 
 
+def _print_unfinished(run: Path, target: int | None) -> None:
+    """What is known of a run that is under way, or was stopped: rows are written every twenty seconds or so."""
+    from llmsynth.dataset import count_records
+
+    rows = count_records(run / "records")
+    print(f"so far: {rows['kept']} kept + {rows['dropped']} dropped + {rows['failed']} failed = {rows.total()} rows")
+    left = "not finished" if target is None else f"{max(0, target - rows['kept'])} of {target} rows wanted"
+    print(f"left: {left}; the command that began it goes on from here")
+
+
 def _recipe(run: Path) -> dict[str, Any]:
     """The recipe saved with a run, as plain data; empty where there is none yet."""
     path = run / "recipe.yaml"
@@ -68,14 +79,19 @@ def _recipe(run: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]]) -> str:
-    """US dollars for the tokens of each stage, at the price of the model that has its role."""
+def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str]) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role.
+
+    uncounted: the stages with answers whose tokens the server did not count.
+    """
     models = recipe.get("models", {})
     cost = 0.0
     for stage, (prompt, made) in tokens.items():
         price = (models.get(stage) or models.get("default") or {}).get("price")
         if price is None:
             return "unknown, as a price is"
+        if stage in uncounted and Price(**price) != FREE:
+            return "unknown, as the server did not count all tokens"
         cost += Price(**price).cost(prompt, made)
     return f"{cost:,.4f} US dollars"
 
