@@ -164,11 +164,13 @@ class BatchServer:
             job.errors.append({"code": "token_limit_exceeded", "message": "too many tokens enqueued"})
         elif job.end == "failed":
             job.errors = self.failing
+        seen: set[str] = set()
         for line, row in enumerate(rows, 1):
             assert row.keys() == {"custom_id", "method", "url", "body"} and row["method"] == "POST"
             assert row["url"] == asked["endpoint"]
-            if row["custom_id"] in {earlier["custom_id"] for earlier in rows[: line - 1][-200:]}:
+            if row["custom_id"] in seen:
                 job.errors.append({"code": "duplicate_custom_id", "message": "there twice", "line": line})
+            seen.add(row["custom_id"])
         if job.errors:
             job.end = "failed"
         self.jobs[job.id] = job

@@ -31,8 +31,8 @@ class Fault:
     kind: "status" (with `status`, `headers` and `body`); "hang"; "reset" (the connection is cut without an
         answer), "half" (it is cut within the answer), "stall" (it stays open there), "drip" (the answer comes
         whole, but slowly); under status 200 "bad_json" (half a document), "html", "huge" (10 MB of something
-        else), "empty_choices"; and answers that end oddly: "null_content", "length", "content_filter",
-        "invalid_utf8".
+        else), "wrong_type" (numbers and lists where texts belong), "empty_choices"; and answers that end oddly:
+        "null_content", "length", "content_filter", "invalid_utf8".
     """
 
     kind: str
@@ -225,6 +225,8 @@ def _odd(kind: str, answer: bytes) -> bytes:
     place, field = (choice["message"], "content") if "message" in choice else (choice, "text")
     if kind == "empty_choices":
         reply["choices"] = []
+    elif kind == "wrong_type":
+        place[field], reply["usage"] = [{"type": "text", "text": 7}], "many"
     elif kind == "null_content":
         place[field] = None
     elif kind == "length":
@@ -296,6 +298,7 @@ WAY_FAULTS = (
     Fault("bad_json"),
     Fault("html"),
     Fault("huge"),
+    Fault("wrong_type"),
     Fault("empty_choices"),
 )
 ODD_ANSWERS = ("null_content", "length", "content_filter", "invalid_utf8")

@@ -236,13 +236,14 @@ async def test_being_told_to_wait_uses_up_no_attempt(journal: Journal) -> None:
     assert completion.text == "served"
 
 
-async def test_retry_after_holds_everybody_back(journal: Journal) -> None:
+@pytest.mark.parametrize("limited", [True, False], ids=["429", "503"])
+async def test_retry_after_holds_everybody_back(journal: Journal, limited: bool) -> None:
     times: list[float] = []
 
     async def behave(request: Request, number: int) -> Completion:
         times.append(time.monotonic())
         if number == 0:
-            raise RequestFailedError("http_429", "busy", retryable=True, limited=True, retry_after=0.2)
+            raise RequestFailedError("busy", "come back later", retryable=True, limited=limited, retry_after=0.2)
         return Completion("served")
 
     model = Model(Scripted(behave), journal, concurrency=2)

@@ -221,7 +221,13 @@ async def test_a_server_that_comes_back_at_its_port_is_found_again(loopback: Loo
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(401, AuthenticationError), (403, AuthenticationError), (404, ModelNotFoundError)]
+    ("status", "expected"),
+    [
+        (401, AuthenticationError),
+        (403, AuthenticationError),
+        (404, ModelNotFoundError),
+        (405, ModelNotFoundError),  # an address that lacks its /v1, at some servers
+    ],
 )
 async def test_wrong_keys_and_unknown_models_have_errors_of_their_own(
     loopback: Loopback, status: int, expected: type[LlmsynthError]
@@ -232,11 +238,20 @@ async def test_wrong_keys_and_unknown_models_have_errors_of_their_own(
     assert "OPENAI_API_KEY" in caught.value.hint or "teacher" in caught.value.hint
 
 
-async def test_used_up_credit_ends_the_run(loopback: Loopback) -> None:
-    said = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
-    loopback.fault = lambda number, body: Fault("status", 429, body=said)
-    with pytest.raises(BackendError, match="You exceeded your quota"):
+async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(loopback: Loopback) -> None:
+    said = {"error": {"message": "The model 'teacher' does not exist", "code": "model_not_found"}}
+    loopback.fault = lambda number, body: Fault("status", 400, body=said)
+    with pytest.raises(ModelNotFoundError, match="does not exist"):
         await ask(loopback)
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "insufficient_quota"), (402, "")])
+async def test_used_up_credit_ends_the_run(loopback: Loopback, status: int, code: str) -> None:
+    said = {"error": {"message": "You exceeded your quota", "code": code}}
+    loopback.fault = lambda number, body: Fault("status", status, body=said)
+    with pytest.raises(BackendError, match="You exceeded your quota") as caught:
+        await ask(loopback)
+    assert "add credit" in caught.value.hint
 
 
 def test_a_key_that_is_named_but_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
