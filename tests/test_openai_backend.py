@@ -128,6 +128,14 @@ async def test_a_reply_without_a_completion_is_a_failure_worth_another_try(loopb
     assert (error.kind, error.retryable) == ("bad_reply", True)
 
 
+@pytest.mark.parametrize("reason", ["abort", "error"])
+async def test_an_answer_that_the_server_broke_off_is_a_failure_worth_another_try(
+    loopback: Loopback, reason: str
+) -> None:
+    error = await failure(loopback, raw({"choices": [{"message": {"content": "Half"}, "finish_reason": reason}]}))
+    assert (error.kind, error.retryable) == ("broken_off", True)
+
+
 async def test_half_a_json_document_is_a_bad_reply(loopback: Loopback) -> None:
     error = await failure(loopback, Fault("bad_json"))
     assert (error.kind, error.retryable) == ("bad_reply", True)

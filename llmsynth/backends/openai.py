@@ -31,6 +31,7 @@ _DEFAULT_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _CONNECT_SECONDS = 30.0
+_BROKEN_OFF = ("abort", "error")  # by these finish reasons servers say under status 200 that they have failed
 _SHORTEST_KEY = 16  # characters
 
 
@@ -181,6 +182,8 @@ class OpenAIBackend:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             said = shorten(self._redact(payload[:2000].decode("utf-8", "replace")), 200)
             raise RequestFailedError("bad_reply", f"the server sent no completion: {said}", retryable=True) from error
+        if finish_reason in _BROKEN_OFF:
+            raise RequestFailedError("broken_off", f"the server ended the answer: {finish_reason}", retryable=True)
         if text is None:
             text = ""
         if not isinstance(text, str):
