@@ -151,8 +151,9 @@ class Model:
         if found is not None:
             usage.replayed += 1
             self._budget.send()
+            self._budget.spend(request, found, self.price)
             found = self._policy.judged(found)
-            self._settle(usage, found)
+            usage.add(found, self.price)
             return found.answering(request, self.backend.name, key)
         task = asyncio.create_task(self._complete(request.keyed(key), key, usage))
         self._tasks.add(task)
@@ -170,6 +171,8 @@ class Model:
         parts: list[Any] = [request.messages, request.sampling.body()]
         if request.schema is not None:
             parts.append(request.schema)
+            if how := getattr(self.backend, "structured", ""):
+                parts.append(how)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self._identity, request.stage, body)
         occurrence = self._occurrences[content]
@@ -193,12 +196,8 @@ class Model:
         completion = completion.answering(request, self.backend.name, key)
         await self._journal.append(key, request, self._identity, completion)
         completion = self._policy.judged(completion)
-        self._settle(usage, completion)
-        return completion
-
-    def _settle(self, usage: Usage, completion: Completion) -> None:
         usage.add(completion, self.price)
-        self._budget.spend(completion, self.price)
+        return completion
 
     async def _attempt(self, request: Request) -> Completion:
         tries = _Tries()
@@ -213,10 +212,11 @@ class Model:
                     self._budget.check()
                     self._budget.send()
                 outcome = await self._try(request, lane, tries)
+                if isinstance(outcome, Completion):
+                    self._budget.spend(request, outcome, self.price)  # before the next one may be sent
+                    return outcome
             finally:
                 lane.leave()
-            if isinstance(outcome, Completion):
-                return outcome
             if outcome:
                 await asyncio.sleep(outcome)
 

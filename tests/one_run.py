@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+import llmsynth.model
 from llmsynth.recipe import Recipe
 from llmsynth.similarity import RougeIndex
 from llmsynth.synthesis import synthesize
@@ -22,8 +23,10 @@ _index.most_similar("Name four rivers", 1)
 _index.nearest("Name four rivers")
 
 
-def run(recipe: str, directory: str) -> None:
-    """Run a recipe given as YAML."""
+def run(recipe: str, directory: str, first_wait: float | None = None) -> None:
+    """Run a recipe given as YAML. `first_wait` replaces the model's own, for good: for a process of its own."""
+    if first_wait is not None:
+        llmsynth.model._FIRST_WAIT = first_wait
     synthesize(Recipe.parse(recipe), directory)
 
 

@@ -136,6 +136,34 @@ async def test_g3_one_turn_asks_for_data_with_a_schema(one: str, journal: Journa
     assert [record.meta["subject"] for record in outcome.kept] == ["Lenses", "Lenses"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "reason", "detail"),
+    [
+        (subject_lines("Lenses"), "schema", "$: 'subjects' is a required property"),
+        ('{"subjects": [{"subject_name": "Lenses", "level": 1, "subtopics": []}]}', "schema", "$.subjects[0].level: 1"),
+        ('{"subjects": [{"subject_name": "Lenses"}]}', "schema", "'level' is a required property"),
+        ("Lenses, and mirrors.", "schema", "no JSON"),
+        ('{"subjects": []}', "no_subject", "said"),
+        ("", "no_subject", "said"),
+        (Completion('{"subjects": [{"subject_name": "Len', "length"), "truncated", "the token limit"),
+    ],
+)
+async def test_g3_a_one_turn_answer_has_to_fit_the_schema_whoever_gave_it(
+    reply: Answer, reason: str, detail: str, one: str, journal: Journal
+) -> None:
+    professor = Professor({"subjects": always(reply)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1, attempts=3), professor, journal, 1)
+    assert len(professor.asked("subjects")) == 3
+    [record] = outcome.records
+    assert record.dropped and record.dropped.reason == reason and detail in record.dropped.detail
+
+
+async def test_g3_what_stands_around_a_one_turn_answer_is_forgiven(one: str, journal: Journal) -> None:
+    answer = 'Sure!\n```json\n{"subjects": [{"subject_name": "Lenses", "level": "1", "subtopics": ["focus",],},]}\n```'
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1), Professor({"subjects": always(answer)}), journal, 1)
+    assert [record.meta["subject"] for record in outcome.kept] == ["Lenses"]
+
+
 @pytest.mark.parametrize("turns", [1, 2])
 async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     turns: Any, one: str, journal: Journal
@@ -145,7 +173,7 @@ async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     outcome = await ask(GLAN(taxonomy=one, queries=2, turns=turns, attempts=3), professor, journal, 5)
     assert len(professor.asked(stage)) == 6
     assert len(professor.asked("subjects")) == (6 if turns == 1 else 2)
-    assert outcome.reasons() == ["no_subject", "no_subject"]
+    assert outcome.reasons() == (["schema"] * 2 if turns == 1 else ["no_subject"] * 2)
     assert outcome.run.notes["stopped"].startswith("every quota is filled, or no discipline")
     assert all(record.meta["journal"] and record.meta["path"] for record in outcome.records)
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 import transformers
 
-from llmsynth.errors import BackendError, ModelNotFoundError
+from llmsynth.backends._local import cannot_load, too_long
+from llmsynth.errors import BackendError
 from llmsynth.request import Completion, Request, RequestFailedError
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,7 @@ class Engine:
                 name, dtype=dtype, trust_remote_code=trust_remote_code
             )
         except (OSError, ValueError) as error:
-            raise ModelNotFoundError(
-                f"cannot load {name}: {str(error).splitlines()[0]}",
-                "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
-            ) from error
+            raise cannot_load(f"cannot load {name}", error) from error
         if device == "cpu" and dtype == "auto" and self.model.dtype == torch.float16:
             self.model = self.model.float()  # half precision is slower than single on most processors
         try:
@@ -62,12 +60,7 @@ class Engine:
         texts = [self._text(request) for request in requests]
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
         answers: list[Completion | RequestFailedError | None] = [
-            None
-            if length < self.window
-            else RequestFailedError(
-                "prompt_too_long", f"{length} tokens, the model takes {self.window}", retryable=False
-            )
-            for length in lengths
+            None if length < self.window else too_long(length, self.window) for length in lengths
         ]
         fitting = [i for i, answer in enumerate(answers) if answer is None]
         longest = [length + self._limit(request, length) for request, length in zip(requests, lengths, strict=True)]

@@ -20,6 +20,7 @@ import orjson
 import yarl
 
 from llmsynth.backends._headers import rates, retry_after
+from llmsynth.backends._structured import Enforcement, Structured, response_format
 from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
 from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
@@ -30,6 +31,8 @@ _DEFAULT_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _CONNECT_SECONDS = 30.0
+_BROKEN_OFF = ("abort", "error")  # by these finish reasons servers say under status 200 that they have failed
+_SHORTEST_KEY = 16  # characters
 
 
 @dataclass
@@ -44,6 +47,9 @@ class OpenAIBackend:
         servers need none; one that is named must be set. The key itself is never in a recipe.
     extra_body: sent verbatim in each request body, such as {"top_k": 20, "min_p": 0.05}.
     api: "completions" sends the last message as a raw prompt, for base models.
+    structured: how the server is held to the schema of a request that has one: by "json_schema", by "json_object",
+        which promises JSON and no more, or by the "prompt" alone. A server that refuses is asked by prompt. It is
+        part of the journal key of such requests; what a server made of it is not.
     timeout: seconds for one whole answer.
     """
 
@@ -53,6 +59,7 @@ class OpenAIBackend:
     api_key_env: str = _DEFAULT_KEY
     extra_body: dict[str, Any] = field(default_factory=dict)
     api: Literal["chat", "completions"] = "chat"
+    structured: Structured = "json_schema"
     timeout: float = 600.0
     endpoints: Sequence[OpenAIBackend] = field(default=(), init=False, repr=False)
     rates_told: Rates | None = field(default=None, init=False, repr=False)
@@ -60,6 +67,7 @@ class OpenAIBackend:
     _url: str = field(default="", init=False, repr=False)
     _proxy: str | None = field(default=None, init=False, repr=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
+    _enforcement: Enforcement = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         given = self.base_url if isinstance(self.base_url, list) else [self.base_url]
@@ -76,6 +84,7 @@ class OpenAIBackend:
             )
         self.base_url = urls if isinstance(self.base_url, list) else urls[0]
         self._key, self._url, self._proxy = key, urls[0], _proxy(urls[0])
+        self._enforcement = Enforcement(self.structured, self.model)
         self.endpoints = (self,)
         if len(urls) > 1:
             self.endpoints = tuple(dataclasses.replace(self, base_url=url) for url in urls)
@@ -99,24 +108,26 @@ class OpenAIBackend:
         return bool(self._key)
 
     async def complete(self, request: Request) -> Completion:
-        return self._completion(await self.post(request))
+        return await self._enforcement.ask(request, self._answer)
 
     async def post(self, request: Request) -> bytes:
         """What the server answers to a request under status 200. Raises what `complete` raises."""
         path, body = self._request(request)
+        data = self._without_key(orjson.dumps(body))
         try:
-            async with self._http().post(self._url + path, data=orjson.dumps(body), proxy=self._proxy) as response:
+            async with self._http().post(self._url + path, data=data, proxy=self._proxy) as response:
                 payload = await response.read()
+        # nothing is raised `from` these: a traceback shows them as they are, with the password of a proxy
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
                 "connection", f"cannot reach {self._url}: {self._redact(_cause(error))}", retryable=True
-            ) from error
-        except TimeoutError as error:
-            raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from error
+            ) from None
+        except TimeoutError:
+            raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from None
         except (aiohttp.ClientError, ConnectionError) as error:
             raise RequestFailedError(
                 "connection_lost", f"the answer broke off: {self._redact(_cause(error))}", retryable=True
-            ) from error
+            ) from None
         told = rates(response.headers)
         if told is not None:
             self.rates_told = told
@@ -137,9 +148,13 @@ class OpenAIBackend:
             await self._session.close()
             self._session = None
 
+    async def _answer(self, request: Request) -> Completion:
+        return self._completion(await self.post(request))
+
     def _request(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Where a request goes, below the base_url, and its body."""
-        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
+        held = response_format(self.structured, request.schema)
+        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **held, **self.extra_body}
         if self.api == "chat":
             return "/chat/completions", {**body, "messages": request.messages}
         return "/completions", {**body, "prompt": request.messages[-1]["content"]}
@@ -167,10 +182,14 @@ class OpenAIBackend:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             said = shorten(self._redact(payload[:2000].decode("utf-8", "replace")), 200)
             raise RequestFailedError("bad_reply", f"the server sent no completion: {said}", retryable=True) from error
+        if finish_reason in _BROKEN_OFF:
+            raise RequestFailedError("broken_off", f"the server ended the answer: {finish_reason}", retryable=True)
         if text is None:
             text = ""
         if not isinstance(text, str):
             raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
+        if self._is_secret and self._key in text:
+            text = self._redact(text)  # a server that repeats its headers, into a corpus that is published
         return Completion(text, str(finish_reason), _count(prompt_tokens), _count(completion_tokens))
 
     def _refusal(self, status: int, headers: Mapping[str, str], payload: bytes) -> Exception:
@@ -179,9 +198,9 @@ class OpenAIBackend:
         where = f"{self._url} answered {status}: {said}"
         if status in (401, 403):
             return AuthenticationError(where, f"the key came from {self.api_key_env}; is it right for this endpoint?")
-        if status == 404:
+        if status in (404, 405) or (status == 400 and b"model_not_found" in payload):
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
-        if status == 429 and b"insufficient_quota" in payload:
+        if status == 402 or (status == 429 and b"insufficient_quota" in payload):
             return BackendError(where, "add credit, then run the same command again: nothing is lost")
         withheld = status == 400 and b"content_filter" in payload  # so Azure says it, of the prompt too
         return RequestFailedError(
@@ -191,6 +210,20 @@ class OpenAIBackend:
             retry_after=retry_after(headers),
             limited=status == 429,
         )
+
+    @property
+    def _is_secret(self) -> bool:
+        """Whether the key is one, rather than the EMPTY or x that a local server is given."""
+        return len(self._key) >= _SHORTEST_KEY
+
+    def _without_key(self, body: bytes) -> bytes:
+        """A request body, which does not hold the key: the journal and the corpus would hold it too."""
+        if self._is_secret and self._key.encode() in body:
+            raise BackendError(
+                f"a prompt holds the key that {self.api_key_env} names; it was not sent, nor written anywhere",
+                "find it in the seeds, prompts or options of the recipe, take it out, and have the key replaced",
+            )
+        return body
 
     def _redact(self, text: str) -> str:
         """The text without the key, and without the password of a proxy."""
@@ -206,6 +239,11 @@ def _check_address(url: str) -> None:
         host = None
     if not host or address.scheme not in ("http", "https"):
         raise RecipeError(f"base_url {url!r} is no http(s) address", "such as http://localhost:8000/v1")
+    if address.query_string or address.fragment:
+        raise RecipeError(
+            f"base_url goes on behind its path, to {host}",
+            "it ends in the path; a key goes into a variable, see api_key_env",
+        )
     if address.user or address.password:
         raise RecipeError(
             f"base_url holds a password for {host}", "recipes are published: put it into a variable, see api_key_env"

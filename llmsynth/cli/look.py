@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,12 @@ import yaml
 
 from llmsynth.cli import console
 from llmsynth.errors import RunError
-from llmsynth.prices import Price
+from llmsynth.prices import FREE, Price
 from llmsynth.record import Record
+from llmsynth.text import shorten
+
+_SAMPLES = 3  # reasons to give an example of
+_SHOWN = 300  # characters of a reply
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
 
@@ -26,6 +31,7 @@ def status(run: RunArgument) -> None:
 
     answers: Counter[str] = Counter()
     tokens: dict[str, list[int]] = {}
+    uncounted: set[str] = set()
     open_failures: dict[str, tuple[str, str]] = {}
     for entry in read_entries(journal):
         if "key" in entry:
@@ -33,6 +39,8 @@ def status(run: RunArgument) -> None:
             spent = tokens.setdefault(entry["stage"], [0, 0])
             for i, count in enumerate(entry["usage"]):
                 spent[i] += count or 0
+                if count is None:
+                    uncounted.add(entry["stage"])
             open_failures.pop(entry["key"], None)
         else:
             open_failures[entry["failed"]] = (entry["stage"], entry["failure"]["kind"])
@@ -41,12 +49,10 @@ def status(run: RunArgument) -> None:
     for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
-    print(f"spent: {_cost(recipe, tokens)}")
+    print(f"spent: {_cost(recipe, tokens, uncounted)}")
     report = run / "report.json"
     if not report.is_file():
-        wanted = recipe.get("target")
-        left = "" if wanted is None else f", {wanted} rows wanted"
-        print(f"not finished{left}: the command that began it goes on from here")
+        _print_unfinished(run, recipe.get("target"))
         return
     told = json.loads(report.read_bytes())
     rows = told["rows"]
@@ -62,6 +68,25 @@ def status(run: RunArgument) -> None:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
 
 
+def _print_unfinished(run: Path, target: int | None) -> None:
+    """What is known of a run that is under way, or was stopped: rows are written every twenty seconds or so."""
+    rows = _count_records(run / "records")
+    print(f"so far: {rows['kept']} kept + {rows['dropped']} dropped + {rows['failed']} failed = {rows.total()} rows")
+    left = "not finished" if target is None else f"{max(0, target - rows['kept'])} of {target} rows wanted"
+    print(f"left: {left}; the command that began it goes on from here")
+
+
+def _count_records(folder: Path) -> Counter[str]:
+    """How many records are kept, dropped and failed, of a run that is under way as well."""
+    import pyarrow.parquet as pq
+
+    counts: Counter[str] = Counter()
+    for part in sorted(folder.glob("part-*.parquet")):
+        with suppress(FileNotFoundError):  # a run that begins again has just removed it
+            counts.update(pq.read_table(part, columns=["status"])["status"].to_pylist())
+    return counts
+
+
 def _recipe(run: Path) -> dict[str, Any]:
     """The recipe saved with a run, as plain data; empty where there is none yet."""
     path = run / "recipe.yaml"
@@ -69,14 +94,19 @@ def _recipe(run: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]]) -> str:
-    """US dollars for the tokens of each stage, at the price of the model that has its role."""
+def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str]) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role.
+
+    uncounted: the stages with answers whose tokens the server did not count.
+    """
     models = recipe.get("models", {})
     cost = 0.0
     for stage, (prompt, made) in tokens.items():
         price = (models.get(stage) or models.get("default") or {}).get("price")
         if price is None:
             return "unknown, as a price is"
+        if stage in uncounted and Price(**price) != FREE:
+            return "unknown, as the server did not count all tokens"
         cost += Price(**price).cost(prompt, made)
     return f"{cost:,.4f} US dollars"
 
@@ -135,6 +165,28 @@ def print_trail(directory: Path, records: Iterable[Record]) -> None:
         for name, value in record.fields.items():
             print(f"{name}: {value}")
         print()
+
+
+def print_samples(directory: Path, lost: Counter[str]) -> None:
+    """Of the reasons that most rows were lost for, a row each on stderr: why, and the reply that it was made of."""
+    from llmsynth.dataset import read_records
+    from llmsynth.journal import read_entries
+
+    reasons = {reason for reason, _ in lost.most_common(_SAMPLES)}
+    found: dict[str, Record] = {}
+    for record in read_records(directory / "records"):
+        if record.dropped and record.dropped.reason in reasons:
+            found.setdefault(record.dropped.reason, record)
+            if len(found) == len(reasons):
+                break
+    keys = {reason: record.meta["journal"][-1] for reason, record in found.items() if record.meta.get("journal")}
+    wanted = set(keys.values())
+    replies = {e["key"]: e["text"] for e in read_entries(directory / "journal.jsonl") if e.get("key") in wanted}
+    for reason, record in found.items():
+        drop = record.dropped
+        console.say(f"for example {record.id}: {reason}{f' ({drop.detail})' if drop and drop.detail else ''}")
+        if (reply := replies.get(keys.get(reason, ""))) is not None:
+            console.say(f"  of the reply {shorten(reply, _SHOWN)!r}")
 
 
 def _print_entry(entry: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -62,6 +63,9 @@ def run(
     set_: Overrides = [],  # noqa: B006
     update: Update = False,
     quiet: Quiet = False,
+    min_yield: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Exit with 3 when a smaller share of the rows is kept.")
+    ] = 0.0,
 ) -> None:
     """Make the dataset that a recipe describes.
 
@@ -69,7 +73,7 @@ def run(
     """
     from llmsynth.recipe import Recipe
 
-    make_dataset(Recipe.load(recipe, set_), out, update, quiet)
+    make_dataset(Recipe.load(recipe, set_), out, update, quiet, min_yield)
 
 
 def self_instruct(
@@ -220,13 +224,20 @@ def run_options(
         make_dataset(recipe, out, update, quiet)
 
 
-def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
-    """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
+def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0) -> None:
+    """Make a recipe's dataset, tell what came of it, and end with the exit code for that.
+
+    min_yield: the share of the rows that has to be kept; of no row at all, that is never so.
+    """
+    from llmsynth.cli.look import print_samples
+
     directory = out or Path("runs") / recipe.name
     result = _synthesize(recipe, directory, update, quiet)
     console.say(_summary(result))
     print(result.dataset)
-    if not result.complete:
+    rows = result.report["rows"]
+    if not result.complete or not rows["kept"] or rows["kept"] < min_yield * rows["in"]:
+        print_samples(directory, Counter({**rows["dropped"], **rows["failed"]}))
         raise typer.Exit(3)
 
 

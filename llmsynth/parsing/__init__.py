@@ -1,18 +1,20 @@
 """Pure functions from a model's reply to what it says. No reply makes one raise: what is missing is None or absent."""
 
 from llmsynth.parsing.instances import Instance, parse_alpaca, parse_input_first, parse_output_first
-from llmsynth.parsing.json_values import ParsedJson, parse_json, parse_json_lines, validate
+from llmsynth.parsing.json_values import Fitting, ParsedJson, parse_fitting, parse_json, parse_json_lines, validate
 from llmsynth.parsing.lists import NumberedItems, parse_numbered
 from llmsynth.parsing.verdicts import parse_equality, parse_rating, parse_yes_no
 from llmsynth.parsing.wrapping import fenced, unwrap, without_thinking
 
 __all__ = [
+    "Fitting",
     "Instance",
     "NumberedItems",
     "ParsedJson",
     "fenced",
     "parse_alpaca",
     "parse_equality",
+    "parse_fitting",
     "parse_input_first",
     "parse_json",
     "parse_json_lines",

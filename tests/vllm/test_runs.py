@@ -18,7 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
-from llmsynth.journal import read_entries
+from llmsynth.backends.openai import OpenAIBackend
+from llmsynth.journal import Journal, read_entries
+from llmsynth.model import Model
+from llmsynth.parsing import validate
+from llmsynth.request import Message, Request, Sampling
 
 pytestmark = pytest.mark.vllm
 
@@ -142,3 +146,31 @@ def test_a_client_of_vllm_serve_that_was_killed_goes_on_where_it_was(server: str
     assert report["journal"]["answers_found"] >= min(answered, 8)
     assert sum(stage["replayed"] for stage in report["usage"].values()) == report["journal"]["answers_found"]
     assert report["usage"]["instructions"]["answers"] == 30
+
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "age": {"type": "integer", "minimum": 0, "maximum": 99},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+async def test_vllm_serve_holds_answers_to_a_schema_which_check_tells(server: str, tmp_path: Path) -> None:
+    backend = OpenAIBackend("teacher", server)
+    journal = Journal(tmp_path / "journal.jsonl")
+    model = Model(backend, journal)
+    message = Message(role="user", content="Make up a person.")
+    requests = [Request("person", (message,), Sampling(temperature=1.0, max_tokens=300), schema=PERSON)] * 6
+    answers = [answer async for answer in model.stream(requests, 6)]
+    await model.aclose()
+    journal.close()
+    assert not [answer for answer in answers if answer.failure]
+    people = [validate(json.loads(answer.text), PERSON) for answer in answers if not answer.truncated]
+    assert len(people) >= 4 and not any(people)
+    told = finished(llmsynth("check", "teacher", "--base-url", server)).stdout
+    assert "structured output:  yes" in told or "cut by the token limit" in told
+    assert "logprobs:           yes" in told

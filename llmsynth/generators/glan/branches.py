@@ -14,6 +14,7 @@ from llmsynth.generators.glan.reading import (
     SUBJECTS_SCHEMA,
     Session,
     Subject,
+    read_fitting_subjects,
     read_sessions,
     read_subjects,
     same,
@@ -161,9 +162,12 @@ class Branches:
         texts = await self._ask_all([request] * self.plan.queries)
         trails = [trail.after("subjects", text) for text in texts]
         found: list[list[Subject]] = [[] for _ in texts]
+        broken = [""] * len(texts)
         last = list(texts)
         for attempt in range(self.plan.attempts):
-            open_ = [i for i in range(len(texts)) if not found[i] and not last[i].failure and _said(texts[i])]
+            open_ = [i for i in range(len(texts)) if not found[i] and not last[i].failure]
+            if self.plan.turns == 2:
+                open_ = [i for i in open_ if _said(texts[i])]  # of nothing, no data can be made
             if self.plan.turns == 2:
                 replies = await self._ask_all([self._convert(asked, texts[i]) for i in open_])
             elif attempt:
@@ -175,19 +179,24 @@ class Branches:
                 if self.plan.turns == 2 or attempt:
                     trails[i] = trail.after("subjects", texts[i]) if self.plan.turns == 2 else trail
                     trails[i] = trails[i].after("subject_lists" if self.plan.turns == 2 else "subjects", reply)
-                found[i] = [] if reply.failure else read_subjects(reply.text)
-                self.unreadable += not found[i] and not reply.failure
+                if not reply.failure:
+                    found[i], broken[i] = self._read(reply)
+                    self.unreadable += not found[i]
         merged: dict[str, tuple[Subject, Trail]] = {}
         drops: list[Record] = []
         for i, subjects in enumerate(found):
             for subject in subjects:
                 merged.setdefault(same(subject.name), (subject, trails[i]))
             if not subjects:
-                drop = failed(last[i]) if last[i].failure else Drop("no_subject", f"said {shorten(last[i].text)!r}")
+                drop = failed(last[i]) if last[i].failure else _no_subject(last[i], broken[i])
                 drops.append(Record(f"{slug(path)}-subjects-{i}", {}, trails[i].meta(), dropped=drop))
         # by name, so that a subject more shifts no other, and in no order that the first query prefers
         order = sorted(merged, key=lambda name: fingerprint(str(self.run.seed), *path, name))
         return Branch(path, tuple(merged[name] for name in order[: self.plan.subjects]), tuple(drops))
+
+    def _read(self, reply: Completion) -> tuple[list[Subject], str]:
+        """The subjects of a reply, and what is wrong with it where it was to fit a schema."""
+        return read_fitting_subjects(reply.text) if self.plan.turns == 1 else (read_subjects(reply.text), "")
 
     async def _ask_all(self, requests: Sequence[Request]) -> list[Completion]:
         return list(await asyncio.gather(*(self._ask(request) for request in requests)))
@@ -323,6 +332,15 @@ def slug(path: Names) -> str:
     """A short name for ids: letters and digits of the last part, and a hash of the whole path."""
     words = "-".join(normalise(path[-1]).split())[:40].strip("-")
     return f"{words or 'x'}-{fingerprint(*path)[:8]}"
+
+
+def _no_subject(reply: Completion, broken: str) -> Drop:
+    """Why a reply brought no subject. `broken` tells what of the schema it breaks."""
+    if reply.truncated:
+        return Drop("truncated", "the token limit came before the end of the subjects")
+    if broken and _said(reply):
+        return Drop("schema", f"{broken}, in {shorten(reply.text)!r}")
+    return Drop("no_subject", f"said {shorten(reply.text)!r}")
 
 
 def _said(text: Completion) -> bool:

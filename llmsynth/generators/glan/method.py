@@ -37,9 +37,10 @@ class GLAN:
     taxonomy: a shipped one by name, or a file. select: only these nodes of it, and what is below them.
     queries: times each discipline is asked for its subjects; the answers are merged. Equal names within a
         discipline are one subject; across disciplines they stay apart, unless `unique_subjects`.
-    turns: 2 asks for free text and then, in the same conversation, for data; 1 asks for data at once.
+    turns: 2 asks for free text and then, in the same conversation, for data; 1 asks for data at once, by a JSON
+        schema that every answer has to fit, whether or not the model can be held to it.
     subjects: used per discipline at most.
-    attempts: times a reply that cannot be read is asked for again, the first included.
+    attempts: times a reply that cannot be read, or breaks the schema, is asked for again, the first included.
     sessions: how many a syllabus has, from and to. out_of_range: "trim" uses the first of too many and
         drops too few, "keep" takes any number, "drop" drops both; what is dropped is first asked for again.
     two_sessions: share of the questions that bring two sessions together (strategy B); see `Combinations`.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmsynth.parsing import parse_json_lines, unwrap
+from llmsynth.parsing import parse_fitting, parse_json_lines, unwrap
 from llmsynth.text import one_line
 
 _MOST_CONCEPTS = 20  # of a session: a model that loops would make the combinations uncountable
@@ -47,12 +47,14 @@ SUBJECTS_SCHEMA: dict[str, Any] = {
                     "subtopics": {"type": "array", "items": {"type": "string"}},
                 },
                 "required": ["subject_name", "level", "subtopics"],
+                "additionalProperties": False,
             },
         }
     },
     "required": ["subjects"],
+    "additionalProperties": False,
 }
-"""What a one-turn answer has to look like, for models that can be held to it."""
+"""What a one-turn answer has to look like."""
 
 
 def same(name: str) -> str:
@@ -62,13 +64,13 @@ def same(name: str) -> str:
 
 def read_subjects(reply: str) -> list[Subject]:
     """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them."""
-    found: dict[str, Subject] = {}
-    for row in _rows(reply, "subjects"):
-        name = _text(row, "subject_name", "subject", "name", "title")
-        if name:
-            level = _text(row, "level", "difficulty")
-            found.setdefault(same(name), Subject(name, level, _texts(row, "subtopics", "topics")))
-    return list(found.values())
+    return _subjects(_rows(reply, "subjects"))
+
+
+def read_fitting_subjects(reply: str) -> tuple[list[Subject], str]:
+    """The subjects of a one-turn reply, and what breaks the schema: then there are none."""
+    fitting = parse_fitting(reply, SUBJECTS_SCHEMA)
+    return ([] if fitting.broken else _subjects(fitting.value["subjects"])), fitting.broken
 
 
 def read_sessions(reply: str) -> list[Session]:
@@ -86,6 +88,16 @@ def read_question(reply: str) -> str:
     """The question of a reply, without thinking, code fence and heading around it; empty if there is none."""
     text = unwrap(reply).strip()
     return _LABEL.sub("", text, count=1).strip()
+
+
+def _subjects(rows: Iterable[Mapping[str, Any]]) -> list[Subject]:
+    found: dict[str, Subject] = {}
+    for row in rows:
+        name = _text(row, "subject_name", "subject", "name", "title")
+        if name:
+            level = _text(row, "level", "difficulty")
+            found.setdefault(same(name), Subject(name, level, _texts(row, "subtopics", "topics")))
+    return list(found.values())
 
 
 def _rows(reply: str, inside: str) -> Iterator[Mapping[str, Any]]:
