@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from llmsynth.errors import RecipeError
+from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.record import Record
@@ -47,6 +48,8 @@ class Run:
     target: kept records asked for; None means until the generator ends by itself.
     tally: the records that have passed all steps.
     notes: what the generator wants the report to tell, such as why it stopped.
+    files: what the generator leaves in the run's directory beside its records, path to text.
+    journal: of the run, for what is dear and no model's; None outside a run's directory.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
     """
 
@@ -56,6 +59,8 @@ class Run:
     target: int | None = None
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, object] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    journal: Journal | None = None
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
 
     def model(self, role: str) -> Model:
