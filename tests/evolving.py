@@ -100,13 +100,18 @@ def cut(text: str) -> Completion:
 
 
 def mixed() -> Evolver:
-    """Some of everything, every answer a function of its request."""
+    """Some of everything, every answer a function of its request, its seed included, as a model samples anew."""
 
     def one_in(many: int, *key: str) -> bool:
         return Random(str(key)).randrange(many) == 0
 
-    return Evolver(
-        evolve=lambda text, prompt: "Sure, which?" if one_in(7, prompt) else harder(text, prompt),
+    def evolve(text: str, prompt: str) -> Answer:
+        prompt += str(evolver.log[-1].seed)
+        return "Sure, which?" if one_in(7, prompt) else harder(text, prompt)
+
+    evolver = Evolver(
+        evolve,
         equality=lambda a, b: "Equal" if one_in(5, a, b) else "Not Equal",
         respond=lambda text: "Sorry." if one_in(9, text) else made_up("answer", text),
     )
+    return evolver

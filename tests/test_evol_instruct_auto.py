@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -364,6 +365,24 @@ async def test_e14_neither_concurrency_nor_the_order_of_answers_changes_a_method
     assert len(told(one)["methods"]) > 1
     assert one.records == other.records
     assert one.run.files == other.run.files != {}
+
+
+async def test_e14_a_further_round_and_a_further_seed_ask_for_nothing_again(tmp_path: Path) -> None:
+    async def asked(rows: int, rounds: int) -> Evolver:
+        teacher, log = fickle(), Journal(tmp_path / "run" / "journal.jsonl")
+        tasks = [{"id": f"s{n}", "instruction": f"{n % 10} {made_up('e', n)}", "output": "Yes."} for n in range(rows)]
+        options = dataclasses.replace(auto(rows_file(tmp_path, tasks), development=5), rounds=rounds)
+        await play(options, teacher, log, late=True)
+        log.close()
+        return teacher
+
+    assert len((await asked(20, 1)).asked("optimizer")) >= 6
+    further = await asked(20, 2)
+    assert not further.asked("optimizer")
+    assert len(further.asked("evolve")) == 20
+    another = await asked(21, 2)  # the new one is drawn neither for development nor for a mini-batch
+    assert not another.asked("optimizer")
+    assert len(another.asked("evolve")) == 2
 
 
 def teacher(request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,21 @@ from tests.test_determinism import CONCURRENCY, KILLS, contents, finish, kill_an
 
 Command = Callable[..., Any]
 
+AUTO = {"pack": "auto", "auto": {"steps": 3, "candidates": 3, "batch": 5, "rounds": 2, "development": 12}}
+
 
 def answer(body: dict[str, Any]) -> str:
     """What the scripted model says to a request as it came over the wire."""
     text = body["messages"][-1]["content"]
-    if "<second_prompt>" in text:
+    if "<case number" in text or "<feedback>" in text:
+        stage = "optimizer"
+    elif "<second_prompt>" in text:
         stage = "equality"
     elif "<given_prompt>" in text:
         stage = "evolve"
     else:
         stage = "responses"
-    return str(mixed()(Request(stage, ({"role": "user", "content": text},))))
+    return str(mixed()(Request(stage, ({"role": "user", "content": text},), seed=zlib.crc32(text.encode()))))
 
 
 def recipe(server: Loopback, concurrency: int = CONCURRENCY, **method: Any) -> str:
@@ -48,28 +53,38 @@ def recipe(server: Loopback, concurrency: int = CONCURRENCY, **method: Any) -> s
     )
 
 
-def test_neither_order_nor_concurrency_changes_a_byte(tmp_path: Path, loopback: Loopback) -> None:
-    finish(recipe(loopback, 1), tmp_path / "calm")
+@pytest.mark.parametrize("method", [{}, AUTO], ids=["operators", "auto"])
+def test_neither_order_nor_concurrency_changes_a_byte(
+    method: dict[str, Any], tmp_path: Path, loopback: Loopback
+) -> None:
+    finish(recipe(loopback, 1, **method), tmp_path / "calm")
     expected = contents(tmp_path / "calm")
     assert {"README.md", "data/train-00000-of-00001.parquet"} <= expected.keys()
     loopback.latency = (0.0, 0.02)
-    finish(recipe(loopback, 64), tmp_path / "wild")
+    finish(recipe(loopback, 64, **method), tmp_path / "wild")
     assert contents(tmp_path / "wild") == expected
     assert report(tmp_path / "wild") == report(tmp_path / "calm")
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path, loopback: Loopback) -> None:
+TIMES = max(3, KILLS // 2)
+WHOLE_WAY = [0.9 * number / (TIMES - 1) for number in range(TIMES)]
+
+
+@pytest.mark.parametrize(
+    ("method", "moments"), [({}, WHOLE_WAY), (AUTO, WHOLE_WAY[1 : 1 + TIMES // 2])], ids=["operators", "auto"]
+)
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(
+    method: dict[str, Any], moments: list[float], tmp_path: Path, loopback: Loopback
+) -> None:
     loopback.latency = (0.001, 0.01)
-    text = recipe(loopback)
+    text = recipe(loopback, **method)
     finish(text, tmp_path / "whole")
     expected, needed = contents(tmp_path / "whole"), loopback.requests
     assert needed > 200
     rng = random.Random(3)
-    kills = max(3, KILLS // 2)
-    for number in range(kills):
-        directory = tmp_path / f"killed-{number}"
-        moment = round(needed * 0.9 * number / (kills - 1))
-        lost = kill_and_resume(text, directory, loopback, moment, rng.uniform(0, 0.03))
+    for moment in moments:
+        directory = tmp_path / f"killed-{moment}"
+        lost = kill_and_resume(text, directory, loopback, round(needed * moment), rng.uniform(0, 0.03))
         assert contents(directory) == expected, moment
         assert report(directory) == report(tmp_path / "whole")
         assert 0 <= lost <= CONCURRENCY
@@ -77,7 +92,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path, loopb
 
 def test_the_command_prints_a_recipe_that_run_accepts(llmsynth: Command) -> None:  # noqa: F811
     printed = llmsynth(
-        "evol-instruct", "-m", "some/model", "--base-url", "http://127.0.0.1:9/v1", "--pack", "math", "--rounds", "2",
+        "evol-instruct", *MODEL, "--pack", "math", "--rounds", "2",
         "--breadth", "0.5", "--no-seeds", "--print-recipe",
     )  # fmt: skip
     data = yaml.safe_load(printed.out)
@@ -92,6 +107,19 @@ def test_the_command_prints_a_recipe_that_run_accepts(llmsynth: Command) -> None
     assert "target" not in data
     Path("printed.yaml").write_text(printed.out)
     assert llmsynth("validate", "printed.yaml").code == 0
+
+
+MODEL = ("-m", "some/model", "--base-url", "http://127.0.0.1:9/v1")
+
+
+def test_the_command_improves_a_method_on_request(llmsynth: Command) -> None:  # noqa: F811
+    printed = llmsynth("evol-instruct", *MODEL, "--auto-steps", "12", "--print-recipe")
+    generator = yaml.safe_load(printed.out)["generator"]
+    assert (generator["pack"], generator["auto"]) == ("auto", {"steps": 12})
+    assert llmsynth("evol-instruct", *MODEL, "--auto-steps", "13", "--print-recipe").code == 2
+    refused = llmsynth("evol-instruct", *MODEL, "--auto-steps", "2", "--pack", "code", "--print-recipe")
+    assert refused.code == 1
+    assert "the pack code has no method to improve" in refused.err
 
 
 def test_the_command_explains_a_pack_that_there_is_not(llmsynth: Command) -> None:  # noqa: F811

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -195,8 +196,7 @@ class Improvement:
 
         A rejected stage is shown with its reason; the next round begins from the stage before it again.
         """
-        rng = self.run.rng("auto", step)
-        rows = [dataclasses.replace(row) for row in rng.sample(self.others, min(self.auto.batch, len(self.others)))]
+        rows = [dataclasses.replace(row) for row in _drawn(self.others, self.auto.batch, f"auto {step}", self.run)]
         cases = [[Stage(_cut(row.text))] for row in rows]
         outcomes: Counter[str] = Counter()
         for _ in range(self.auto.rounds):
@@ -269,9 +269,15 @@ def optimizer_prompts(prompts: Prompts) -> tuple[Prompt, Prompt]:
 
 def divided(rows: Sequence[Row], auto: Auto, run: Run) -> tuple[list[Row], list[Row]]:
     """The development set, and what mini-batches are drawn from: the other rows, or all where those are too few."""
-    chosen = set(run.rng("auto", "development").sample(range(len(rows)), min(auto.development, len(rows))))
-    others = [row for number, row in enumerate(rows) if number not in chosen]
-    return [rows[number] for number in sorted(chosen)], others if len(others) >= auto.batch else list(rows)
+    development = _drawn(rows, auto.development, "auto development", run)
+    chosen = {row.lineage for row in development}
+    others = [row for row in rows if row.lineage not in chosen]
+    return development, others if len(others) >= auto.batch else list(rows)
+
+
+def _drawn(rows: Iterable[Row], count: int, stage: str, run: Run) -> list[Row]:
+    """So many of the rows, by a draw of each one's own: a further seed takes the place of one, or changes nothing."""
+    return heapq.nsmallest(count, rows, key=lambda row: run.rng(stage, row.lineage).random())
 
 
 def _rejected(reply: Completion) -> str | None:

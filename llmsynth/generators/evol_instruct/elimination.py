@@ -42,7 +42,7 @@ _COURTESY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"\W*(?:sure|understood|thank you)\b.*\?\W*\Z", re.IGNORECASE | re.DOTALL)
-_PLEASE_PROVIDE = re.compile(r"\bplease provide\b", re.IGNORECASE)
+_PLEASE_PROVIDE = re.compile(r"\bplease\s+provide\b", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\W*(?:(?:i'?m |i am )?(?:very |so |really )?(?:sorry|afraid)\b|i apologi[sz]e\b|my apologies\b"
     r"|as an? (?:ai|artificial intelligence|(?:large )?language model)\b"

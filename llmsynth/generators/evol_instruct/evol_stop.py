@@ -69,7 +69,7 @@ class _Scorer:
     price: Price | None = FREE
 
     def __init__(self, score: Score) -> None:
-        self.name = f"{score.__module__}:{score.__qualname__}"
+        self.name = f"{score.__module__}:{getattr(score, '__qualname__', type(score).__qualname__)}"
         self.identity = f"score:{self.name}"
         self.about: tuple[list[Record], int] = ([], 0)
         self._score = score

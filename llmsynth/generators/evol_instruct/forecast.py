@@ -21,7 +21,7 @@ _ANALYSIS_WORDS = 300
 
 
 def forecast(work: Work, past: Mapping[str, Any] | None) -> list[StageEstimate]:
-    """Rendered on the seeds; what survives is measured on an earlier run, or everything is taken to.
+    """Rendered on the seeds; what survives a round is measured on an earlier run, or everything is taken to.
 
     The improving of a method (`auto`) is taken to go through all its steps, or to be what it was in the earlier run.
     """
@@ -29,11 +29,13 @@ def forecast(work: Work, past: Mapping[str, Any] | None) -> list[StageEstimate]:
     notes, usage = (past["notes"], past["usage"]) if past else ({}, {})
     improving = _improving(options.auto, len(rows), notes)
     tried = notes.get("evolutions") or 0
-    survival = (notes.get("evolutions_accepted") or 0) / tried if tried else 1.0
+    survival = [_survival(notes, round) for round in range(1, options.rounds + 1)]
     wanted = run.missing - (len(rows) if options.include_seeds else 0)
-    evolutions = len(rows) * options.rounds
-    if wanted < evolutions:
-        evolutions = min(evolutions, math.ceil(max(0, wanted) / max(survival, 0.01)))
+    evolutions, accepted = 0, 0.0
+    for share_accepted in survival:
+        needed = max(0.0, wanted - accepted) / max(share_accepted, 0.01)
+        more = math.ceil(min(needed, len(rows)))
+        evolutions, accepted = evolutions + more, accepted + more * share_accepted
     if not evolutions:
         improving.clear()
 
@@ -67,9 +69,18 @@ def forecast(work: Work, past: Mapping[str, Any] | None) -> list[StageEstimate]:
     requests = share("responses") + improving["responses"]
     stages.append(stage_estimate("responses", requests, about(work.wording.response), answers, options.respond, past))
     if options.difficulty:
-        rated = round(evolutions * survival) + (len(rows) if options.include_seeds else 0)
+        rated = round(accepted) + (len(rows) if options.include_seeds else 0)
         stages.append(stage_estimate("difficulty", rated, about(work.ask_difficulty), ["7"], options.rate, past))
     return stages
+
+
+def _survival(notes: Mapping[str, Any], round: int) -> float:
+    """The share accepted in a round of an earlier run, or in all of it, where that did not get so far; else 1."""
+    told: Mapping[str, Any] = notes.get("survival") or {}
+    rounds = [told[str(round)]] if str(round) in told else list(told.values())
+    tried = sum(each["tried"] for operators in rounds for each in operators.values())
+    accepted = sum(each["accepted"] for operators in rounds for each in operators.values())
+    return accepted / tried if tried else 1.0
 
 
 def _improving(auto: Auto, rows: int, notes: Mapping[str, Any]) -> Counter[str]:

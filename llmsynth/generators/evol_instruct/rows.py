@@ -122,9 +122,10 @@ class Stop:
                 "stop: window is at least 1, survival and novelty are shares below 1", "100, 0.05 and 0.1 are usual"
             )
         if isinstance(self.score, str):
-            object.__setattr__(self, "score", options.find(self.score, {}, ("score",)))
-        if self.score is not None and not callable(self.score):
-            raise RecipeError("stop: score is no function", "write it as module:function")
+            found = options.find(self.score, {}, ("score",))
+            if not callable(found) or not hasattr(found, "__qualname__"):  # a recipe is saved with its name
+                raise RecipeError(f"score: {self.score} is no function", "write it as module:function")
+            object.__setattr__(self, "score", found)
 
 
 @dataclass
@@ -208,7 +209,7 @@ class Progress:
             return f"all {self.rounds} rounds done"
         recent, window = len(self._recent), self.stop.window or self.rows
         if self._failing >= window:
-            return f"each of the last {self._failing} evolutions failed"
+            return f"each of the last {window} evolutions failed"
         if recent == window:
             accepted, news = sum(a for a, _ in self._recent), sum(n for _, n in self._recent)
             if accepted <= self.stop.survival * recent:
