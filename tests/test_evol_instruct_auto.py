@@ -390,7 +390,7 @@ def teacher(request: Request) -> Answer:
 
 
 def recipe(seeds: str, **more: Any) -> Recipe:
-    method = {"steps": 3, "candidates": 3, "batch": 4, "rounds": 2, "development": 10}
+    method = {"steps": 3, "candidates": 3, "batch": 4, "rounds": 2, "development": 10, **more.pop("auto", {})}
     return Recipe.from_data(
         {
             "generator": {"use": "evol-instruct", "seeds": seeds, "pack": "auto", "rounds": 1, "auto": method},
@@ -406,15 +406,18 @@ def test_e14_a_run_that_is_cut_off_goes_on_to_the_same_method_and_a_later_run_us
     whole = synthesize(recipe(seeds), tmp_path / "whole")
     saved = tmp_path / "whole" / "prompts" / METHOD_FILE
     notes = whole.report["notes"]["auto"]
-    for cap in (15, 40, 90, 150):
+    for cap in (15, 40, 90):
         with pytest.raises(BudgetError):
             synthesize(recipe(seeds, caps={"requests": cap}), tmp_path / "cut")
+    improving = sum(notes["requests"].values())
+    with pytest.raises(BudgetError):
+        synthesize(recipe(seeds, caps={"requests": improving + 5}), tmp_path / "cut")
+    assert (tmp_path / "cut" / "prompts" / METHOD_FILE).read_bytes() == saved.read_bytes()  # nor is it lost
     resumed = synthesize(recipe(seeds), tmp_path / "cut")
     assert resumed.report["notes"] == whole.report["notes"]
-    assert (tmp_path / "cut" / "prompts" / METHOD_FILE).read_bytes() == saved.read_bytes()
     assert list(resumed.records()) == list(whole.records())
     replayed = sum(usage["replayed"] for usage in resumed.report["usage"].values())
-    assert replayed >= 150
+    assert replayed >= improving > 100
     assert notes["methods"][notes["final"]["method"]] == Method.load(Prompts(tmp_path / "whole" / "prompts")).text
     card = (whole.dataset / "README.md").read_text()
     assert "2406.00770" in card and "2304.12244" in card
@@ -431,6 +434,35 @@ def test_e14_a_run_that_is_cut_off_goes_on_to_the_same_method_and_a_later_run_us
     assert {r.meta["prompts"][0] for r in used.records() if r.meta["round"]} == {
         r.meta["prompts"][0] for r in whole.records() if r.meta["round"]
     }
+
+
+def test_e14_a_method_once_decided_on_stays_though_a_trial_that_failed_is_answered_later(
+    seeds: str, tmp_path: Path, quick_retries: None
+) -> None:
+    """Two methods, the first of which is best unless its answers are to be had."""
+
+    def outcome(down: bool) -> Any:
+        levels = iter([10, 6])
+
+        def answer(request: Request) -> Answer:
+            if request.stage == "optimizer" and "<feedback>" in content(request):
+                return improved(f"Level {next(levels)}")
+            if request.stage == "evolve" and level(content(request)) == 10 and down:
+                raise RequestFailedError("http_500", "the server is ill", retryable=False)
+            return Evolver(evolve, respond=respond)(request)
+
+        planned = recipe(seeds, auto={"steps": 1, "candidates": 2})
+        return synthesize(planned, tmp_path / "run", backends={"default": FakeBackend(answer)})
+
+    before = outcome(down=True)
+    first = before.report["notes"]["auto"]
+    assert [c["unanswered"] for c in first["steps"][0]["candidates"]] == [{"http_500": 10}, {}]
+    (tmp_path / "run" / "report.json").unlink()
+    after = outcome(down=False)
+    then = after.report["notes"]["auto"]
+    assert then["steps"][0]["candidates"][0]["failure_rate"] == 0
+    assert then["final"]["method"] == first["final"]["method"] != then["steps"][0]["chosen"]
+    assert list(after.records()) == list(before.records())
 
 
 # what it costs

@@ -164,6 +164,8 @@ async def test_e16_the_estimate_is_better_with_an_earlier_run_to_measure_on(
         stage: {"answers": len(evolver.asked(stage)), "prompt_tokens": 1000, "completion_tokens": 100}
         for stage in ("evolve", "equality", "responses")
     }
+    blind = sum(stage.requests for stage in options.estimate(Run({}), None))
+    assert len(evolver.log) == pytest.approx(blind, rel=0.2)
     past = {"notes": outcome.run.notes, "usage": usage}
     stages = options.estimate(Run({}), past)
     assert {stage.stage: stage.requests for stage in stages} == {s: u["answers"] for s, u in usage.items()}

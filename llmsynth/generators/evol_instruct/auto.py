@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import failed
-from llmsynth.generators.evol_instruct.evolving import FOLDER, Method, Wording, read_evolution
+from llmsynth.generators.evol_instruct.evolving import FOLDER, METHOD_FILE, Method, Wording, read_evolution
+from llmsynth.generators.evol_instruct.once import once
 from llmsynth.generators.evol_instruct.operators import PACKS
 from llmsynth.generators.evol_instruct.rows import Row, survival_of
 from llmsynth.parsing import parse_method, without_thinking
@@ -19,7 +20,7 @@ from llmsynth.prompts import Prompt, Prompts
 from llmsynth.record import Drop
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.text import normalise, word_count
+from llmsynth.text import fingerprint, normalise, word_count
 
 if TYPE_CHECKING:
     from llmsynth.generators.evol_instruct.method import EvolInstruct
@@ -146,21 +147,38 @@ class Improvement:
                 break
             best = chosen
             methods.append(best.method)
+        method = await self._decided(best.method)
         self.run.notes["auto"] = {
             "stopped": stopped,
             "development": len(self.development),
             "initial": first.told(),
             "steps": steps,
-            "final": best.told(),
-            "methods": {method.id: method.text for method in methods},
+            "final": best.told() if method == best.method else {"method": method.id, "decided": "in an earlier run"},
+            "methods": {each.id: each.text for each in dict.fromkeys((*methods, method))},
             "requests": dict(sorted(self.asked.items())),
         }
-        self.run.files[f"prompts/{FOLDER}/auto/method.yaml"] = best.method.to_file(
-            f"Made by Auto Evol-Instruct in {len(methods) - 1} steps. It failed on {best.failure_rate:.1%} of"
-            f" {len(self.development)} development tasks, the method it began with on {first.failure_rate:.1%}.",
+        how = f"Made by Auto Evol-Instruct in {len(methods) - 1} steps, measured on {len(self.development)} tasks."
+        rates = f"It failed on {best.failure_rate:.1%} of them, the method it began with on {first.failure_rate:.1%}."
+        self.run.files[f"prompts/{METHOD_FILE}"] = method.to_file(
+            *((how, rates) if method == best.method else ("Made by Auto Evol-Instruct, before it was resumed.",)),
             "To evolve by it: llmsynth evol-instruct --pack auto --prompts and the folder `prompts` of that run.",
         )
-        return best.method
+        return method
+
+    async def _decided(self, best: Method) -> Method:
+        """The method that the run evolves by: the one that was found best when first it came so far.
+
+        A trial that failed then, as its server was down, is asked again by a resumed run, and might turn the balance:
+        everything that was evolved by now would have been paid for in vain.
+        """
+
+        async def text() -> str:
+            return best.text
+
+        assert self.wording.method is not None
+        seeds = fingerprint(*(text for row in self.rows for text in (row.lineage, row.text)))
+        about = f"method {self.wording.method.id}, {self.auto}, seed {self.run.seed}, tasks {seeds}"
+        return Method(await once(self.run, "method", about, text))
 
     async def _evolve(self, trials: Sequence[tuple[Method, Row]]) -> AsyncIterator[tuple[str, Drop | None]]:
         """What comes of evolving each row once by the method beside it, in their order."""

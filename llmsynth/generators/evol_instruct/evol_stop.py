@@ -8,10 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from llmsynth.errors import RecipeError
-from llmsynth.model import Model
-from llmsynth.prices import FREE, Price
+from llmsynth.generators.evol_instruct.once import once
 from llmsynth.record import Record
-from llmsynth.request import Completion, Message, Request
 from llmsynth.run import Run
 from llmsynth.text import fingerprint
 
@@ -37,15 +35,10 @@ class EvolStop:
     scores: dict[int, float] = field(default_factory=dict)  # by round
     fallen: str = ""
 
-    def __post_init__(self) -> None:
-        self._scorer = _Scorer(self.score)
-        journal = self.run.journal
-        self._model = None if journal is None else Model(self._scorer, journal, concurrency=1, attempts=1)
-
     async def judge(self, round: int, records: list[Record]) -> list[Record]:
         """The records of a whole round, all of them dropped if it has made the score fall."""
         accepted = [*self.accepted, *(record for record in records if record.dropped is None)]
-        value = await self._value(round, accepted)
+        value = await self._value(accepted, round)
         best = max(self.scores.values(), default=-math.inf)
         self.scores[round] = value
         if value < best:
@@ -54,34 +47,17 @@ class EvolStop:
         self.accepted = accepted
         return records
 
-    async def _value(self, round: int, accepted: list[Record]) -> float:
-        self._scorer.about = accepted, round
-        texts = fingerprint(*(text for r in accepted for text in (r.id, *map(str, r.fields.values()))))
-        message = Message(role="user", content=f"round {round}: {len(accepted)} records, {texts}")
-        request = Request("score", (message,))
-        completion = await (self._scorer.complete(request) if self._model is None else self._model.ask(request))
-        return float(completion.text)
+    async def _value(self, accepted: list[Record], round: int) -> float:
+        name = f"{self.score.__module__}:{getattr(self.score, '__qualname__', type(self.score).__qualname__)}"
 
+        async def ask() -> str:
+            value = await asyncio.to_thread(self.score, list(accepted), round)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise RecipeError(
+                    f"the score {name} of round {round} is {value!r}", "it returns a number, the higher the better"
+                )
+            return repr(float(value))
 
-class _Scorer:
-    """The score as a backend, so that the journal keeps what it says as it keeps any answer."""
-
-    price: Price | None = FREE
-
-    def __init__(self, score: Score) -> None:
-        self.name = f"{score.__module__}:{getattr(score, '__qualname__', type(score).__qualname__)}"
-        self.identity = f"score:{self.name}"
-        self.about: tuple[list[Record], int] = ([], 0)
-        self._score = score
-
-    async def complete(self, request: Request) -> Completion:
-        records, round = self.about
-        value = await asyncio.to_thread(self._score, list(records), round)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RecipeError(
-                f"the score {self.name} of round {round} is {value!r}", "it returns a number, the higher the better"
-            )
-        return Completion(repr(float(value)), prompt_tokens=0, completion_tokens=0)
-
-    async def aclose(self) -> None:
-        return None
+        texts = fingerprint(*(text for record in accepted for text in (record.id, *map(str, record.fields.values()))))
+        about = f"{name} of round {round}: {len(accepted)} records, {texts}"
+        return float(await once(self.run, "score", about, ask))
