@@ -238,7 +238,7 @@ class Work:
 
     def _echo(self, row: Row, near: list[str]) -> bool:
         """Whether any of these texts comes from another seed, and one that this row's seed was not like."""
-        others = {lineage for id in near if (lineage := lineage_of(id)) != row.lineage}
+        others = {id if id in self.origins else lineage_of(id) for id in near} - {row.lineage}
         return any(rouge_l(row.origin, self.origins[other]) <= self.options.threshold for other in others)
 
     # stages 2 and 3: was anything gained, and can it be answered?
