@@ -180,8 +180,10 @@ class Progress:
 
     async def scored(self, records: list[Record]) -> list[Record]:
         """The records of a round that was held back for its score; one that was not finished is passed on as it is."""
+        if self.evol_stop is None or not records:
+            return records
         round, unfinished = divmod(self.asked, self.rows)
-        if self.evol_stop is None or unfinished or not records:
+        if unfinished:
             return records
         records = await self.evol_stop.judge(round, records)
         self.open += 1
