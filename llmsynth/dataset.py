@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsynth.arrow import batch_of, table_of
 from llmsynth.errors import RunError, StorageError
 from llmsynth.record import Drop, Record
+from llmsynth.text import has_lone_surrogate
 
 SHARD_BYTES = 100_000_000  # of uncompressed Arrow data in one Parquet file
 GROUP_ROWS = 1_000
@@ -108,9 +110,10 @@ def write_dataset(
             if record.dropped:
                 continue
             row = _row(record, types)
+            length = sum(map(_length, row.values()))
             with _kept_by_disk(folder):
-                shards.add(row)
-            if shortest > EXAMPLE_CHARACTERS and (length := len(json.dumps(row, ensure_ascii=False))) < shortest:
+                shards.add(row, length)
+            if length < shortest > EXAMPLE_CHARACTERS:
                 shortest, example = length, row
         with _kept_by_disk(folder):
             names = shards.close(split)
@@ -196,7 +199,7 @@ def _stored(record: Record) -> dict[str, Any]:
         "detail": drop.detail.encode("utf-8", "backslashreplace").decode() if drop else None,
         "fields": _json(record.fields),
         "meta": _json(record.meta),
-        "scores": _json(record.scores),
+        "scores": json.dumps(record.scores) if record.scores else "{}",  # which may be NaN: orjson has none
     }
 
 
@@ -204,13 +207,22 @@ def _restored(row: Mapping[str, Any]) -> Record:
     dropped = (
         Drop(row["reason"], row["detail"], failed=row["status"] == "failed") if row["reason"] is not None else None
     )
-    return Record(row["id"], json.loads(row["fields"]), json.loads(row["meta"]), json.loads(row["scores"]), dropped)
+    return Record(row["id"], _loads(row["fields"]), _loads(row["meta"]), _loads(row["scores"]), dropped)
 
 
 def _json(value: Any) -> str:
     """JSON that people can read, escaped throughout only where a lone surrogate asks for it."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if _is_unicode(text) else json.dumps(value)
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # half a character, a key that is no text, a number of more than 64 bits
+        return json.dumps(value)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # what only the standard library wrote
+        return json.loads(text)
 
 
 class _Shards:
@@ -228,9 +240,10 @@ class _Shards:
         self.rows = 0
         self.num_bytes = 0
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: dict[str, Any], length: int) -> None:
+        """Take a row of `length` characters."""
         self._group.append(row)
-        self._characters += sum(map(_length, row.values()))
+        self._characters += length
         if len(self._group) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
             self._write_group()
 
@@ -256,7 +269,10 @@ class _Shards:
             self._file = (self._folder / f"{self._shards}").open("wb")
             self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", write_page_index=True)
             self._shards += 1
-        batch = batch_of(self._group, self._schema)
+        try:
+            batch = batch_of(self._group, self._schema)
+        except UnicodeEncodeError as error:
+            raise _broken_text(self._group) from error
         self._writer.write_batch(batch, row_group_size=len(self._group))
         self.rows += batch.num_rows
         self.num_bytes += batch.nbytes
@@ -284,20 +300,39 @@ def _schema(types: Mapping[str, str]) -> Any:
 
 def _row(record: Record, types: Mapping[str, str]) -> dict[str, Any]:
     values = {**record.fields, "id": record.id, "metadata": _provenance(record)}
-    row = {name: values.get(name) for name in types}
+    row = {}
     for name, kind in types.items():
-        if (problem := _problem(row[name], kind)) is not None:
-            raise RunError(
-                f"record {_printable(record.id)}: {name} {problem}",
-                "A dataset cannot hold it: let a step drop or mend such records before the dataset is written.",
-            )
+        row[name] = value = values.get(name)
+        if not (kind == "string" and type(value) is str) and (problem := _problem(value, kind)) is not None:
+            raise _unfit(record.id, name, problem)
     return row
+
+
+def _unfit(record_id: str, column: str, problem: str) -> RunError:
+    return RunError(
+        f"record {record_id.encode('utf-8', 'backslashreplace').decode()}: {column} {problem}",
+        "A dataset cannot hold it: let a step drop or mend such records before the dataset is written.",
+    )
+
+
+def _broken_text(rows: list[dict[str, Any]]) -> RunError:
+    """The error for the first of the rows that Arrow could not encode."""
+    for row in rows:
+        for name, value in row.items():
+            turns = [turn["content"] for turn in value] if isinstance(value, list) else [value]
+            if any(isinstance(text, str) and has_lone_surrogate(text) for text in turns):
+                return _unfit(row["id"], name, "holds half a character (a lone surrogate)")
+    raise AssertionError("a group of rows that cannot be encoded has one that cannot")
 
 
 def _provenance(record: Record) -> str:
     # JSON has no NaN, and other languages refuse Python's
     scores = {name: value if math.isfinite(value) else None for name, value in record.scores.items()}
-    return json.dumps({**record.meta, **({"scores": scores} if scores else {})}, ensure_ascii=False, sort_keys=True)
+    values = {**record.meta, "scores": scores} if scores else record.meta
+    try:
+        return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
 def _problem(value: Any, kind: str) -> str | None:
@@ -307,8 +342,6 @@ def _problem(value: Any, kind: str) -> str | None:
         return None
     if not _is_exactly(value, TYPES[kind].python):
         return f"is of type {type(value).__name__}, not {kind}"
-    if kind == "string":
-        return None if _is_unicode(value) else "holds half a character (a lone surrogate)"
     if kind == "int64":
         return None if -(2**63) <= value < 2**63 else "is too large for int64"
     if kind == "messages":
@@ -328,21 +361,7 @@ def _turns_problem(turns: Any) -> str | None:
             return f"has turn {number} that is not an object of exactly role and content"
         if not all(isinstance(text, str) for text in turn.values()):
             return f"has turn {number} whose role or content is not text"
-        if not all(map(_is_unicode, turn.values())):
-            return f"has turn {number} that holds half a character (a lone surrogate)"
     return None
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _length(value: Any) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
@@ -20,10 +21,12 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     """Write `dataset/`; return the report, which the caller writes last."""
     folder = directory / "dataset"
     columns = dict(built.generator.about.columns)
+    used = _Used()
+    records = used.by(read_records(directory / "records"))
     if columns.keys() >= {"instruction", "input", "output"}:
-        info = write_dataset(_conversations(directory / "records"), folder, {**columns, "messages": "messages"})
+        info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
     else:
-        info = write_dataset(read_records(directory / "records"), folder, columns)
+        info = write_dataset(records, folder, columns)
     tally = run.tally
     resolved = recipe.resolved()
     about = built.generator.about
@@ -36,7 +39,7 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
         models=tuple(
             {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
         ),
-        prompts=tuple(sorted(_prompts_used(directory / "records"))),
+        prompts=tuple(sorted(used.prompts)),
         seeds=str(started_from.get("seeds", "")),
         seed_count=started_from.get("seed_count"),
         seed_license=str(started_from.get("seed_license", "")),
@@ -54,8 +57,28 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
         "target": run.target,
         "rows": tally.report(),
         "usage": _usage(run),
+        "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
     }
+
+
+class _Used:
+    """What records came from, kept or not: noted while they pass, 8 bytes an answer."""
+
+    def __init__(self) -> None:
+        self.prompts: set[str] = set()
+        self._keys = array("Q")
+
+    def by(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self.prompts.update(record.meta.get("prompts", ()))
+            self._keys.extend(int(key[:16], 16) for key in record.meta.get("journal", ()))
+            yield record
+
+    @property
+    def answers(self) -> int:
+        """How many answers there are that at least one record came from."""
+        return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
 
 
 def _is_complete(run: Run) -> bool:
@@ -72,18 +95,18 @@ def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
     return notes
 
 
-def _conversations(records: Path) -> Iterator[Record]:
+def _conversations(records: Iterable[Record]) -> Iterator[Record]:
     """The kept records, each with its conversation beside the plain columns."""
-    for record in read_records(records):
+    for record in records:
         if record.dropped is None:
             fields = record.fields
             asked = f"{fields['instruction']}\n\n{fields['input']}" if fields["input"] else fields["instruction"]
             turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": fields["output"]}]
-            yield dataclasses.replace(record, fields={**fields, "messages": turns})
+            yield Record(record.id, {**fields, "messages": turns}, record.meta, record.scores)
 
 
-def _prompts_used(records: Path) -> set[str]:
-    return {prompt for record in read_records(records) for prompt in record.meta.get("prompts", ())}
+def _answers(run: Run) -> int:
+    return sum(usage.requests for model in run.models.values() for usage in model.usage.values())
 
 
 def _usage(run: Run) -> dict[str, Any]:

@@ -19,13 +19,15 @@ import contextlib
 import errno
 import fcntl
 import logging
+import mmap
 import os
 import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
 from llmsynth.errors import RunError, StorageError
@@ -48,7 +50,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._buffer: list[bytes] = []
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._synced = time.monotonic()
         self._broken: StorageError | None = None
         try:
@@ -65,6 +67,7 @@ class Journal:
             raise RunError(f"{path.parent} is in use by another llmsynth process", "wait for it, or stop it") from error
         self.torn = 0
         self._keys, self._offsets, self._end = self._scan()
+        self._found = mmap.mmap(self._fd, self._end, prot=mmap.PROT_READ) if self._end else None
 
     def __len__(self) -> int:
         """Completions found on opening."""
@@ -72,10 +75,10 @@ class Journal:
 
     def get(self, key: str) -> Completion | None:
         """The completion stored under a key when the journal was opened, if any."""
-        short = np.uint64(int(key[:16], 16))
-        position = int(np.searchsorted(self._keys, short))
+        short = int(key[:16], 16)
+        position = bisect_left(self._keys, short)
         while position < len(self._keys) and self._keys[position] == short:
-            entry = self._read(int(self._offsets[position]))
+            entry = self._read(self._offsets[position])
             if entry is not None and entry.get("key") == key:
                 return _completion(entry)
             position += 1
@@ -106,11 +109,12 @@ class Journal:
         if self._broken:
             raise self._broken
         self._buffer.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-        if self._waiting is None:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
             loop.call_soon(self._commit)
-        await asyncio.shield(self._waiting)
+        written: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(written)
+        await written
 
     def close(self) -> None:
         """Write what is left, flush it to the disk and release the directory."""
@@ -122,9 +126,12 @@ class Journal:
             os.fsync(self._fd)
         os.close(self._fd)
         self._fd = -1
+        if self._found is not None:
+            self._found.close()
+            self._found = None
 
     def _commit(self) -> None:
-        waiting, self._waiting = self._waiting, None
+        waiting, self._waiting = self._waiting, []
         data = b"".join(self._buffer)
         self._buffer.clear()
         try:
@@ -135,12 +142,13 @@ class Journal:
                 f"cannot write {self.path}: {why}",
                 "make room and run the same command again: everything written so far is kept",
             )
-            if waiting and not waiting.done():
-                waiting.set_exception(self._broken)
-                waiting.exception()  # every waiter sees it through its own shield; none waiting is no bug
+            for written in waiting:
+                if not written.done():  # cancelled: its line is in the file all the same
+                    written.set_exception(self._broken)
             return
-        if waiting and not waiting.done():
-            waiting.set_result(None)
+        for written in waiting:
+            if not written.done():
+                written.set_result(None)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -159,10 +167,9 @@ class Journal:
             with contextlib.suppress(RuntimeError):  # no loop: closing, which flushes itself
                 asyncio.get_running_loop().run_in_executor(None, _sync, descriptor)
 
-    def _scan(self) -> tuple[np.ndarray[Any, np.dtype[np.uint64]], np.ndarray[Any, np.dtype[np.int64]], int]:
+    def _scan(self) -> tuple[array[int], array[int], int]:
         """Index every whole line; cut a torn last one off, count damaged ones."""
-        keys: list[int] = []
-        offsets: list[int] = []
+        keys, offsets = array("Q"), array("q")
         offset = 0
         size = os.fstat(self._fd).st_size
         with open(self._fd, "rb", closefd=False, buffering=1 << 20) as file:
@@ -189,20 +196,13 @@ class Journal:
                 self.torn,
             )
         # stable: of two lines with one key the first counts, as it did for the run that wrote them
-        order = np.argsort(np.array(keys, dtype=np.uint64), kind="stable")
-        return np.array(keys, dtype=np.uint64)[order], np.array(offsets, dtype=np.int64)[order], offset
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        return array("Q", map(keys.__getitem__, order)), array("q", map(offsets.__getitem__, order)), offset
 
     def _read(self, offset: int) -> dict[str, Any] | None:
-        chunk = 1 << 14
-        data = os.pread(self._fd, chunk, offset)
-        while b"\n" not in data:
-            chunk *= 4
-            more = os.pread(self._fd, chunk, offset + len(data))
-            if not more:
-                return None
-            data += more
+        assert self._found is not None  # where there are offsets there are lines
         try:
-            entry = orjson.loads(data[: data.index(b"\n")])
+            entry = orjson.loads(self._found[offset : self._found.find(b"\n", offset)])
         except orjson.JSONDecodeError:
             return None
         return entry if isinstance(entry, dict) else None

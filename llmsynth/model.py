@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -67,6 +67,7 @@ class Model:
         self._budget = budget or Budget()
         self.sampling = sampling or {}
         self.usage: dict[str, Usage] = {}
+        self._identity = backend.identity
         self._journal = journal
         self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
         adaptive = adaptive and not getattr(backend, "schedules_itself", False)
@@ -110,13 +111,9 @@ class Model:
         order in which answers arrive.
         """
 
-        def start(request: Request) -> asyncio.Future[Completion]:
+        def start(request: Request) -> asyncio.Future[Completion] | Ready[Completion]:
             answer = self._start(request)
-            if isinstance(answer, asyncio.Task):
-                return answer
-            done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-            done.set_result(answer)
-            return done
+            return answer if isinstance(answer, asyncio.Task) else Ready(answer)
 
         return ordered(start, requests, lookahead)
 
@@ -156,9 +153,8 @@ class Model:
             self._budget.send()
             found = self._policy.judged(found)
             self._settle(usage, found)
-            return dataclasses.replace(found, request=request, model=self.backend.name)
-        request = dataclasses.replace(request, key=key, seed=int(key[:8], 16) >> 1)
-        task = asyncio.create_task(self._complete(request, key, usage))
+            return found.answering(request, self.backend.name, key)
+        task = asyncio.create_task(self._complete(request.keyed(key), key, usage))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task
@@ -175,7 +171,7 @@ class Model:
         if request.schema is not None:
             parts.append(request.schema)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
-        content = fingerprint(self.backend.identity, request.stage, body)
+        content = fingerprint(self._identity, request.stage, body)
         occurrence = self._occurrences[content]
         self._occurrences[content] += 1
         return fingerprint(content, str(occurrence))
@@ -194,8 +190,8 @@ class Model:
         if has_lone_surrogate(completion.text):
             text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             completion = dataclasses.replace(completion, text=text)
-        completion = dataclasses.replace(completion, key=key, request=request, model=self.backend.name)
-        await self._journal.append(key, request, self.backend.identity, completion)
+        completion = completion.answering(request, self.backend.name, key)
+        await self._journal.append(key, request, self._identity, completion)
         completion = self._policy.judged(completion)
         self._settle(usage, completion)
         return completion
@@ -293,8 +289,21 @@ class _Tries:
     limited: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ready(Generic[Result]):
+    """A result that is there already, where a future of it would cost a replayed row more than anything else does."""
+
+    value: Result
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> Result:
+        return self.value
+
+
 async def ordered(
-    start: Callable[[Item], Awaitable[Result]],
+    start: Callable[[Item], Awaitable[Result] | Ready[Result]],
     items: Iterable[Item] | AsyncIterable[Item],
     lookahead: int,
 ) -> AsyncGenerator[Result, None]:
@@ -307,7 +316,7 @@ async def ordered(
     if lookahead < 1:
         raise ValueError(f"lookahead must be at least 1, not {lookahead}")
     source = _as_async(items)
-    pending: deque[tuple[asyncio.Future[Result], bool]] = deque()
+    pending: deque[tuple[asyncio.Future[Result] | Ready[Result], bool]] = deque()
     exhausted = False
     try:
         while True:
@@ -318,18 +327,20 @@ async def ordered(
                     exhausted = True
                 else:
                     started = start(item)
-                    future: asyncio.Future[Result] = asyncio.ensure_future(started)
-                    pending.append((future, future is not started))
+                    if isinstance(started, (asyncio.Future, Ready)):
+                        pending.append((started, False))
+                    else:
+                        pending.append((asyncio.ensure_future(started), True))
             if not pending:
                 return
             oldest, _ = pending[0]
-            if not oldest.done():
+            if isinstance(oldest, asyncio.Future) and not oldest.done():
                 await asyncio.wait((oldest,))
             pending.popleft()
             yield oldest.result()
     finally:
         # a future that `start` handed over is somebody else's, such as a request already paid for
-        ours = [waiting for waiting, made_here in pending if made_here]
+        ours = [waiting for waiting, made_here in pending if made_here and isinstance(waiting, asyncio.Future)]
         for waiting in ours:
             waiting.cancel()
         await asyncio.gather(*ours, return_exceptions=True)

@@ -74,6 +74,11 @@ class Request:
     seed: int = 0
     schema: dict[str, Any] | None = None
 
+    def keyed(self, key: str) -> Request:
+        """The same request under its journal key, with the seed that belongs to it."""
+        seed = int(key[:8], 16) >> 1
+        return Request(self.stage, self.messages, self.sampling, self.prompt, key, seed, self.schema)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -107,6 +112,20 @@ class Completion:
     replayed: bool = False
     request: Request | None = None
     model: str = ""
+
+    def answering(self, request: Request, model: str, key: str) -> Completion:
+        """The same completion, as the answer to a request. (Spelt out: `replace` takes five times as long.)"""
+        return Completion(
+            self.text,
+            self.finish_reason,
+            self.prompt_tokens,
+            self.completion_tokens,
+            key,
+            self.failure,
+            self.replayed,
+            request,
+            model,
+        )
 
     @property
     def truncated(self) -> bool:

@@ -33,12 +33,11 @@ def rough_tokens(text: str) -> float:
 
 def fingerprint(*parts: str) -> str:
     """32 hexadecimal digits that stand for the parts, in order."""
-    digest = hashlib.blake2b(digest_size=16)
+    pieces: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+        pieces += (len(data).to_bytes(8, "big"), data)
+    return hashlib.blake2b(b"".join(pieces), digest_size=16).hexdigest()
 
 
 def shorten(text: str, width: int = 80) -> str:

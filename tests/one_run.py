@@ -10,7 +10,11 @@ from llmsynth.similarity import RougeIndex
 from llmsynth.synthesis import synthesize
 
 # what is otherwise loaded when first used is loaded here once, rather than in each child that is forked off
-for _module in ("backends.openai", "finish", "generators.self_instruct"):
+for _module in (
+    "backends.openai",
+    "finish",
+    *(f"generators.{name}" for name in ("evol_instruct", "glan", "self_instruct")),
+):
     importlib.import_module(f"llmsynth.{_module}")
 _index = RougeIndex(0.7)
 _index.add("Name three rivers", "a")

@@ -64,7 +64,7 @@ def test_validate_lists_the_seeds_that_a_benchmark_holds(llmsynth) -> None:
     outcome = llmsynth("validate", "recipe.yaml", "--against", "bench.jsonl")
     assert outcome.code == 0
     assert [line.split("\t")[0] for line in outcome.out.splitlines()] == [held["id"]]
-    assert "1 seeds overlap" in outcome.err
+    assert "1 of the seeds overlap" in outcome.err
     Path("clean.jsonl").write_text('{"question": "How deep is the lake behind the mill?"}')
     assert llmsynth("validate", "recipe.yaml", "--against", "clean.jsonl").out == ""
 
@@ -187,3 +187,44 @@ def test_ctrl_c_keeps_every_answer_and_exits_130(tmp_path: Path) -> None:
     assert len(journal.read_text().splitlines()) > 0
     again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert again.returncode == 0, again.stderr
+
+
+def test_a_second_run_of_a_finished_run_says_that_nothing_was_asked(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    again = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert again.code == 0
+    assert "finished already: nothing was asked" in again.err
+    assert "requests" not in again.err
+
+
+def test_only_a_variant_of_self_instruct_is_taken_for_one(llmsynth) -> None:
+    outcome = llmsynth("self-instruct", "--variant", "glan", "--print-recipe")
+    assert outcome.code == 2
+    assert "alpaca" in outcome.err
+
+
+def test_a_misspelt_pocket_is_not_taken_for_a_hosted_model(llmsynth) -> None:
+    outcome = llmsynth("self-instruct", "-m", "poket", "-o", "out")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: no model 'poket'")
+    assert "did you mean pocket?" in outcome.err
+
+
+def test_a_recipe_whose_seeds_are_missing_leaves_no_directory_behind(llmsynth) -> None:
+    outcome = llmsynth("run", "recipe.yaml", "-o", "out", "--set", "generator.seeds=nowhere.jsonl")
+    assert outcome.code == 1
+    assert not Path("out").exists()
+
+
+def test_a_benchmark_without_text_is_an_error_and_not_an_overlap_of_none(llmsynth) -> None:
+    Path("numbers.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    outcome = llmsynth("validate", "recipe.yaml", "--against", "numbers.jsonl")
+    assert outcome.code == 1
+    assert "numbers.jsonl holds no text to compare with" in outcome.err
+
+
+def test_showing_a_reason_that_no_record_has_tells_the_reasons_there_are(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    outcome = llmsynth("show", "out", "--dropped", "no_such_reason")
+    assert outcome.code == 0 and outcome.out == ""
+    assert "no record was dropped for 'no_such_reason'" in outcome.err

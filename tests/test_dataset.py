@@ -223,7 +223,11 @@ def test_a_full_disk_is_a_storage_error_and_leaves_nothing(tmp_path: Path, monke
             "messages has turn 1 that is not an object of exactly role and content",
         ),
         ({"messages": "messages"}, {"messages": [{"role": "user", "content": None}]}, "content is not text"),
-        ({"messages": "messages"}, {"messages": [{"role": "user", "content": "\udc00"}]}, "turn 1 that holds half"),
+        (
+            {"messages": "messages"},
+            {"messages": [{"role": "user", "content": "\udc00"}]},
+            "messages holds half",
+        ),
     ],
 )
 def test_a_value_its_column_cannot_hold_names_the_record(
@@ -246,7 +250,7 @@ def test_a_score_that_is_no_number_is_null_in_the_metadata(tmp_path: Path) -> No
     row = Record("a", {"text": "x"}, scores={"judge": float("nan"), "novelty": 1.0})
     write_dataset([row], tmp_path / "out", {"text": "string"})
     metadata = load(tmp_path / "out", tmp_path / "cache")[0]["metadata"]
-    assert metadata == '{"scores": {"judge": null, "novelty": 1.0}}'
+    assert metadata == '{"scores":{"judge":null,"novelty":1.0}}'
 
 
 def test_columns_of_unknown_type_or_reserved_name_are_refused(tmp_path: Path) -> None:

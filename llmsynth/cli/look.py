@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from llmsynth.cli import console
 from llmsynth.errors import RunError
 from llmsynth.prices import Price
 from llmsynth.record import Record
@@ -98,7 +99,10 @@ def show(
         print_trail(run, found)
         return
     listed = 0
+    reasons: Counter[str] = Counter()
     for r in records:
+        if r.dropped:
+            reasons[r.dropped.reason] += 1
         if dropped and (r.dropped is None or r.dropped.reason != dropped):
             continue
         reason = f"{r.status}: {r.dropped.reason}" if r.dropped else r.status
@@ -106,6 +110,11 @@ def show(
         listed += 1
         if listed == n:
             break
+    if not listed:
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "nothing"
+        console.say(
+            f"no record was dropped for {dropped!r}; dropped: {told}" if dropped else f"{run} has no record yet"
+        )
 
 
 def print_trail(directory: Path, records: Iterable[Record]) -> None:

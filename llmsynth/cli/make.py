@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from llmsynth.cli import console
+from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
@@ -78,7 +81,7 @@ def self_instruct(
     api_key_env: ApiKeyEnv = "",
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Kept records to make.")] = 200,
     variant: Annotated[
-        str, typer.Option(help="self-instruct, or alpaca for whole tasks in one call.")
+        Literal["self-instruct", "alpaca"], typer.Option(help="alpaca makes whole tasks in one call.")
     ] = "self-instruct",
     name: Name = "self-instruct",
     seed: Seed = 0,
@@ -168,11 +171,22 @@ def _report_overlaps(generator: Any, benchmark: str) -> None:
         console.say(f"{benchmark}: nothing to look for, as this starts from no seeds")
         return
     ours = [(seed.id, text) for seed in read_seeds(seeds) for text in (seed.instruction, *seed.instances[0]) if text]
-    theirs = ((row.place, text) for row in read_rows(Path(benchmark)) for text in texts_in(row.values))
-    found = find_overlaps(ours, theirs)
+    compared = 0
+
+    def theirs() -> Iterator[tuple[str, str]]:
+        nonlocal compared
+        for row in read_rows(Path(benchmark)):
+            for text in texts_in(row.values):
+                compared += 1
+                yield row.place, text
+
+    found = find_overlaps(ours, theirs())
+    if not compared:
+        raise SourceError(f"{benchmark} holds no text to compare with", "name a file with the benchmark's questions")
     for overlap in found:
         print(f"{overlap.id}\t{overlap.against}\t{overlap.share:.2f}\t{overlap.sample}")
-    console.say(f"{benchmark}: {len({overlap.id for overlap in found})} seeds overlap with it")
+    seeds_found = len({overlap.id for overlap in found})
+    console.say(f"{benchmark}: {seeds_found} of the seeds overlap with its {compared} texts")
 
 
 def estimate(
@@ -235,12 +249,16 @@ def _summary(result: Result) -> str:
     lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
     lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
     lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
+    if result.before:
+        return "\n".join([*lines, "it was finished already: nothing was asked"])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
     lines.append(
         f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; {result.report['notes'].get('stopped')}"
     )
+    if unused := result.report.get("unused_answers"):
+        lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
     target = result.report["target"]
     if target is not None and rows["kept"] < target:
         lines.append(
@@ -273,6 +291,10 @@ def model_spec(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
         return {"use": "transformers", "model": rest}
     if not base_url and Path(model).is_dir():
         return {"use": "transformers", "model": model}
+    if not base_url and get_close_matches(model, ["pocket"]):
+        raise RecipeError(
+            f"no model {model!r}", f"did you mean pocket? For a hosted model of that name: openai:{model}"
+        )
     spec = {"use": "openai", "model": rest if colon and kind == "openai" else model}
     if base_url:
         spec["base_url"] = base_url

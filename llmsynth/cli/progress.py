@@ -69,6 +69,10 @@ class Progress:
             f"{(answers - answers_then) / seconds:.1f} requests/s",
             f"{tokens:,} tokens",
         ]
+        costs = [usage.cost for usage in stages]
+        if any(cost != 0 for cost in costs):  # a model of one's own costs nothing, and nothing is said of it
+            known = [cost for cost in costs if cost is not None]
+            parts.append(f"{sum(known):,.2f} US dollars" if len(known) == len(costs) else "cost unknown")
         gained = tally.kept - kept_then
         if run.target is not None and gained > 0 and run.missing > 0:
             parts.append(f"ETA {_duration(run.missing * seconds / gained)}")

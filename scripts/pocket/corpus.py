@@ -11,12 +11,14 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import world
 import yaml
+from drills import drill
 from world import Task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +26,16 @@ PROMPTS = ROOT / "prompts" / "self_instruct"
 SEED_TASKS = ROOT / "llmsynth" / "data" / "seeds.jsonl"
 POOL_SIZE = 250_000
 EXAMPLES = 5
+# How often plain chat takes a kind of task, 1 being the common measure.
+PRACTICE = dict.fromkeys(
+    ("add", "subtract", "day_away", "month_away", "convert_units", "pick_item", "word_length", "true_or_false"), 3.0
+) | dict.fromkeys(
+    (
+        *("mentions", "count_kind", "syllogism", "open_or_closed", "repeated_word", "count_word", "count_letter"),
+        *("end_letter", "enough_money", "even_or_odd", "plural", "against_animal"),
+    ),
+    2.0,
+)
 SYSTEMS = (
     "You are a helpful assistant.",
     "Answer briefly.",
@@ -46,15 +58,22 @@ class Material:
     families: tuple[str, ...] = field(init=False)
     closed: tuple[str, ...] = field(init=False)
     open: tuple[str, ...] = field(init=False)
+    practice: tuple[float, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         closed = tuple(name for name, tasks in self.pool.items() if tasks[0].labels)
         object.__setattr__(self, "families", tuple(self.pool))
         object.__setattr__(self, "closed", closed)
+        practice = accumulate(PRACTICE.get(name, 1.0) for name in self.pool)
+        object.__setattr__(self, "practice", tuple(practice))
         object.__setattr__(self, "open", tuple(name for name in self.pool if name not in closed))
 
     def task(self, rng: random.Random, families: Sequence[str] | None = None) -> Task:
         return rng.choice(self.pool[rng.choice(families or self.families)])
+
+    def practised(self, rng: random.Random) -> Task:
+        """A task for plain chat: what is hard to learn comes more often."""
+        return rng.choice(self.pool[rng.choices(self.families, cum_weights=self.practice)[0]])
 
     def tasks(self, rng: random.Random, count: int, families: Sequence[str] | None = None) -> list[Task]:
         """`count` tasks of as many different families as there are."""
@@ -88,9 +107,8 @@ def pool(seed: int, size: int = POOL_SIZE) -> dict[str, list[Task]]:
     for index in range(size):
         family = families[index % len(families)]
         task = world.sample(rng, family, EXAMPLES)
-        kept = tuple(one for one in task.examples if not world.held_out(task.instruction, one.input))
-        if kept:
-            tasks[family].append(Task(family, task.instruction, kept, task.labels))
+        if not world.held_out(task.instruction):
+            tasks[family].append(task)
     return dict(tasks)
 
 
@@ -114,7 +132,7 @@ def chat(rng: random.Random, material: Material) -> Document:
     """A task asked plainly: instruction, a blank line and the input if there is one."""
     if rng.random() < 0.005:
         return seed_chat(rng.choice(material.seeds))
-    task = material.task(rng)
+    task = material.practised(rng)
     example = rng.choice(task.examples)
     return exchange(task.instruction, example.input, example.output)
 
@@ -126,6 +144,11 @@ def seed_chat(seed: dict[str, Any]) -> Document:
 def exchange(instruction: str, given: str, output: str) -> Document:
     asked = f"{instruction}\n\n{given}" if given else instruction
     return [{"role": "user", "content": asked}, reply(output)]
+
+
+def drilled(rng: random.Random, material: Material) -> Document:
+    question, answer = drill(rng)
+    return exchange(question, "", answer)
 
 
 def copying(rng: random.Random, material: Material) -> Document:
@@ -264,6 +287,7 @@ def reply(content: str) -> Message:
 
 KINDS: dict[Callable[[random.Random, Material], Document], float] = {
     chat: 84,
+    drilled: 36,
     copying: 4,
     bootstrap: 1.9,
     bootstrap_closed: 0.15,

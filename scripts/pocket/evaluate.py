@@ -7,6 +7,8 @@ python scripts/pocket/evaluate.py --run runs/demo          and what a finished r
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ import corpus
 import pyarrow.parquet as pq
 import torch
 import world
-from train import FOLDER, WORK, Plan
+from safetensors import safe_open
+from train import FOLDER, HISTORY, Plan
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 CARD = Path(__file__).with_name("card.md")
@@ -47,7 +50,6 @@ class RunFigures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="the model (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=WORK, help="the checkpoint, for its history")
     parser.add_argument("--run", type=Path, help="a finished run's directory")
     parser.add_argument("--tasks", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
@@ -64,22 +66,20 @@ def main() -> None:
     figures = judge_run(options.run, Plan().seed) if options.run else None
     if figures:
         print(figures)
-    history = torch.load(options.work / "checkpoint.pt", weights_only=True)
-    card = write_card(options.folder, history, questions, right, figures)
+    card = write_card(options.folder, questions, right, figures)
     (options.folder / "README.md").write_text(card, "utf-8")
 
 
 def held_out_questions(count: int, seed: int) -> list[Question]:
-    """Questions the teacher was never trained on, the families in turn; a family may be too small to have any."""
+    """Questions whose instruction the teacher was never trained on, the families in turn."""
     rng = random.Random(f"held out {seed}")
     questions: dict[tuple[str, str], Question] = {}
     while len(questions) < count:
         for family in world.FAMILIES:
             for _ in range(400):
                 task = world.sample(rng, family, 3)
-                found = [one for one in task.examples if world.held_out(task.instruction, one.input)]
-                if found and (task.instruction, found[0].input) not in questions:
-                    one = found[0]
+                one = task.examples[0]
+                if world.held_out(task.instruction) and (task.instruction, one.input) not in questions:
                     questions[task.instruction, one.input] = Question(family, task.instruction, one.input, one.output)
                     break
     return list(questions.values())[:count]
@@ -130,20 +130,21 @@ def dataset_files(run: Path) -> list[Path]:
     return files
 
 
-def write_card(
-    folder: Path, history: dict[str, Any], questions: Sequence[Question], right: Sequence[bool], run: RunFigures | None
-) -> str:
-    """The model card; every figure in it is measured here or read from the checkpoint."""
+def write_card(folder: Path, questions: Sequence[Question], right: Sequence[bool], run: RunFigures | None) -> str:
+    """The model card; every figure in it is measured here or read from the model's folder."""
+    history = json.loads((folder / HISTORY).read_text("utf-8"))
+    shape = json.loads((folder / "config.json").read_text("utf-8"))
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
     by_family: dict[str, list[bool]] = defaultdict(list)
     for question, good in zip(questions, right, strict=True):
         by_family[question.family].append(good)
     ordered = sorted(by_family.items(), key=lambda item: (-sum(item[1]) / len(item[1]), item[0]))
-    shape = history["shape"]
     return Template(CARD.read_text("utf-8")).substitute(
         shape,
         heads=shape["num_attention_heads"],
         layers=shape["num_hidden_layers"],
-        parameters=f"{sum(weight.numel() for weight in history['model'].values()) / 1e6:.2f}",
+        parameters=f"{parameters / 1e6:.2f}",
         megabytes=f"{sum(path.stat().st_size for path in folder.iterdir() if path.name != 'README.md') / 1e6:.1f}",
         families=len(world.FAMILIES),
         steps=history["step"],
@@ -162,7 +163,7 @@ def run_section(run: RunFigures) -> str:
     return (
         f"\nA run of Self-Instruct with this teacher, `llmsynth run demo`, kept {run.kept} records of "
         f"{run.instructions} instructions. {share(run.new, run.instructions)} of the instructions do not occur "
-        f"verbatim in the training text of the final plan. The oracle understands {run.in_world} of the "
+        f"verbatim in the training text. The oracle understands {run.in_world} of the "
         f"records, and of those it calls {share(run.right, run.in_world)} rightly answered.\n"
     )
 

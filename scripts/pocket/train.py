@@ -34,6 +34,7 @@ from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, PreTraine
 log = logging.getLogger("pocket")
 FOLDER = corpus.ROOT / "llmsynth" / "data" / "pocket"
 WORK = corpus.ROOT / "build" / "pocket"
+HISTORY = "training.json"  # in the model's folder: what the card tells of the training
 TOKENIZER_SAMPLE = 12_000
 WORKERS = 2
 
@@ -48,14 +49,14 @@ class Plan:
     """
 
     seed: int = 20_26
-    steps: int = 5000
-    part: int = 2048
-    parts: int = 3
+    steps: int = 2800
+    part: int = 1536
+    parts: int = 4
     warm_up: int = 100
     decay: float = 0.4
     matrix_rate: float = 0.01
     other_rate: float = 0.002
-    corpus_tokens: int = 31_000_000
+    corpus_tokens: int = 25_000_000
 
     def rates(self, step: int) -> tuple[float, ...]:
         """The rate at `step` of each of `make_optimisers`."""
@@ -231,6 +232,8 @@ def export(work: Path, folder: Path) -> None:
     GenerationConfig(do_sample=True, temperature=1.0, max_length=CONTEXT, **ends).save_pretrained(folder)
     weights: dict[str, Tensor] = {name: weight.half() for name, weight in model.state_for_transformers().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    history = {name: saved[name] for name in ("step", "tokens", "seconds")}
+    (folder / HISTORY).write_text(json.dumps(history, indent=2) + "\n", "utf-8")
     log.info("exported step %d, %d parameters, to %s", saved["step"], sum(map(Tensor.numel, weights.values())), folder)
 
 

@@ -151,12 +151,11 @@ def test_the_same_seed_draws_the_same_tasks() -> None:
 
 
 def test_two_percent_are_held_out_whatever_the_spacing_or_case() -> None:
-    rng = random.Random(2)
-    pairs = [(task.instruction, task.examples[0].input) for task in (world.sample(rng) for _ in range(8000))]
-    held = [pair for pair in pairs if world.held_out(*pair)]
-    assert 0.012 < len(held) / len(pairs) < 0.028
-    assert all(world.held_out(f" {instruction.upper()} ", given) for instruction, given in held)
-    assert not world.held_out("Which is heavier, a whale or a mouse?", "")
+    rng = random.Random(3)
+    instructions = {world.sample(rng).instruction for _ in range(4_000)}
+    held = {text for text in instructions if world.held_out(text)}
+    assert 0.012 < len(held) / len(instructions) < 0.028
+    assert all(world.held_out(text.upper().replace(" ", "  ")) for text in held)
 
 
 def test_sampled_instructions_hardly_ever_repeat() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +99,10 @@ class EvolInstruct:
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.lookahead < 1 or self.demonstrations < 1:
             raise RecipeError("rounds, lookahead and demonstrations must be at least 1", "4, 64 and 2 are usual")
+        if not isinstance(self.seeds, str | os.PathLike | Generated):
+            raise RecipeError(
+                f"seeds is {self.seeds!r}", "a file, or another generator's: Generated(GLAN(), target=500)"
+            )
         if not 0 < self.threshold <= 1:
             raise RecipeError(f"threshold is {self.threshold}", "a ROUGE-L F1 above 0, at most 1")
         if self.pack not in PACKS:
@@ -158,16 +163,14 @@ class EvolInstruct:
                 ahead, at_once = widths(self.lookahead, progress.rows)
                 held: list[Record] = []  # until its round has been scored, if it has to be
                 async for outcome in ordered(work.develop, work.evolutions(ahead), at_once):
-                    for record in seeding.passing(outcome):
-                        progress.note_original(record)
+                    for record in work.passing(outcome):
                         yield record
                     work.settle(outcome)
                     if progress.evol_stop is None:
                         yield outcome.record()
                     else:
                         held.append(outcome.record())
-                for record in seeding.passing():
-                    progress.note_original(record)
+                for record in work.passing():
                     yield record
                 for record in await progress.scored(held):
                     yield record
@@ -175,8 +178,7 @@ class EvolInstruct:
             # no use in evolving further, but what the other generator makes is wanted for itself
             while self.include_seeds and seeding.open and run.missing > 0 and progress.stop_reason():
                 await seeding.grow()
-                for record in seeding.passing():
-                    progress.note_original(record)
+                for record in work.passing():
                     yield record
         finally:
             await seeding.aclose()
@@ -225,6 +227,12 @@ class Work:
             rating = await self._ask("difficulty", self.ask_difficulty, self.options.rate, instruction=text)
             trail, scores = trail.after("difficulty", rating), rating_in(rating)
         return Record(id_of(seed.id, 0), fields, trail.meta(), scores)
+
+    def passing(self, evolution: Evolution | None = None) -> Iterator[Record]:
+        """Another generator's records that go on now; see `Seeding`."""
+        for record in self.seeding.passing(evolution):
+            self.progress.note_original(record)
+            yield record
 
     # stage 1: evolutions
 

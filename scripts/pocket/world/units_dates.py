@@ -13,7 +13,7 @@ _DAY = "|".join(v.DAYS)
 _MONTH = "|".join(v.MONTHS)
 
 # unit -> (smaller unit, how many of them)
-_UNITS = {
+UNITS = {
     "weeks": ("days", 7),
     "dozens": ("pieces", 12),
     "metres": ("centimetres", 100),
@@ -25,7 +25,7 @@ _UNITS = {
     "feet": ("inches", 12),
     "kilos": ("grams", 1000),
 }
-_INTO = tuple(f"{unit} into {small}" for unit, (small, _) in _UNITS.items())
+_INTO = tuple(f"{unit} into {small}" for unit, (small, _) in UNITS.items())
 
 
 def _shift(cycle: tuple[str, ...], start: str, steps: int) -> str | None:
@@ -52,7 +52,7 @@ def _draw_months(rng: random.Random) -> Slots:
 
 def _convert(slots: Slots, given: str) -> str | None:
     unit, small = slots["into"].split(" into ")
-    return f"{int(slots['n']) * _UNITS[unit][1]} {small}"
+    return f"{int(slots['n']) * UNITS[unit][1]} {small}"
 
 
 def _without_unit(expected: str, answer: str, slots: Slots, given: str) -> bool:
