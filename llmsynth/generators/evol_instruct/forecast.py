@@ -85,11 +85,10 @@ def forecast(work: Work, past: Mapping[str, Any] | None) -> list[StageEstimate]:
 
 def _survival(notes: Mapping[str, Any], round: int) -> float:
     """The share accepted in a round of an earlier run, or in all of it, where that did not get so far; else 1."""
-    told: Mapping[str, Any] = notes.get("survival") or {}
-    rounds = [told[str(round)]] if str(round) in told else list(told.values())
-    tried = sum(each["tried"] for operators in rounds for each in operators.values())
-    accepted = sum(each["accepted"] for operators in rounds for each in operators.values())
-    return accepted / tried if tried else 1.0
+    operators: Mapping[str, Any] = (notes.get("survival") or {}).get(str(round)) or {}
+    tried = sum(each["tried"] for each in operators.values()) or notes.get("evolutions") or 0
+    accepted = sum(each["accepted"] for each in operators.values()) if operators else notes.get("evolutions_accepted")
+    return (accepted or 0) / tried if tried else 1.0
 
 
 def _improving(auto: Auto, rows: int, notes: Mapping[str, Any]) -> Counter[str]:
