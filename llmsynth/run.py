@@ -66,6 +66,8 @@ class Run:
     target: kept records asked for; None means until the generator ends by itself.
     tally: the records that have passed all steps, counted by whoever consumes the generator.
     notes: what the generator wants the report to tell, such as why it stopped.
+    files: what the generator leaves in the run's directory beside its records, path to text; `synthesize` writes them.
+    journal: of the run, for what is dear and no model's; None outside a run's directory.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
     within: the run that these records go on into, where they are but the seeds of others.
     """
@@ -76,6 +78,8 @@ class Run:
     target: int | None = None
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, object] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    journal: Journal | None = None
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
     within: Run | None = None
 
@@ -98,7 +102,7 @@ class Run:
         by_role = models if isinstance(models, Mapping) else {"default": models}
         try:
             opened = {role: Model(backend, journal) for role, backend in by_role.items()}
-            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed)
+            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed, journal=journal)
             try:
                 yield run
             finally:

@@ -104,7 +104,7 @@ def open_run(
         for role, spec in built.models.items()
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
-    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target), built
+    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target, journal=journal), built
 
 
 async def _synthesize(
@@ -215,6 +215,10 @@ async def _generate(run: Run, built: Built, directory: Path) -> None:
         await curation.settle()
     finally:
         writer.close()
+        for name, text in run.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, text.encode("utf-8"))
 
 
 async def _watch(run: Run, watch: Watcher) -> None:

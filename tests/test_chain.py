@@ -13,7 +13,7 @@ import pytest
 
 from llmsynth import GLAN, EvolInstruct, FakeBackend, Generated, Record, Request, Run, SelfInstruct
 from llmsynth.errors import RecipeError, SourceError
-from llmsynth.generators.evol_instruct import Stop
+from llmsynth.generators.evol_instruct import Auto, Stop
 from llmsynth.generators.protocol import About
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -412,3 +412,24 @@ def test_the_journal_of_a_chain_tells_the_stages_apart(taxonomy: str, tmp_path: 
     evolving = {stage.stage for stage in EvolInstruct(difficulty=True).estimate(Run({}), None)}
     for first in (GLAN(taxonomy=taxonomy, turns=2), SelfInstruct(seeds=seed_file(tmp_path))):
         assert not evolving & {stage.stage for stage in first.estimate(Run({}, target=9), None)}
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"pack": "auto", "auto": Auto(steps=2)}, "auto.steps"),
+        ({"stop": Stop(score=lambda records, n: n)}, "stop.score"),
+    ],
+)
+def test_what_needs_all_seeds_at_once_is_refused_where_they_are_yet_to_be_made(
+    options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"{what} needs all seeds at once"):
+        EvolInstruct(seeds=Generated(GLAN(), target=5), **options)
+
+
+async def test_a_window_of_a_round_is_as_long_as_the_seeds_will_be_many(journal: Journal) -> None:
+    rows = [made_up("row", n) for n in range(12)]
+    options = listed(*rows, target=12, rounds=9, stop=Stop(window=None), lookahead=4)
+    outcome = await play(options, Evolver(respond=lambda text: "Sorry."), journal)
+    assert outcome.run.notes["stopped"] == "survival collapsed: 0 of the last 12 evolutions were accepted"

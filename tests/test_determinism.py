@@ -76,7 +76,8 @@ def kill_and_resume(text: str, directory: Path, server: Loopback, moment: int, d
     process.kill()
     process.join(60)
     journal = directory / "journal.jsonl"
-    kept = len(list(read_entries(journal))) if journal.exists() else 0
+    entries = read_entries(journal) if journal.exists() else iter(())
+    kept = sum(not entry["model"].startswith("once:") for entry in entries)  # what no server was asked for is none
     lost = server.requests - begin - kept
     finish(text, directory)
     return lost
