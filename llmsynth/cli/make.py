@@ -68,7 +68,11 @@ def run(
 
 def self_instruct(
     seeds: Annotated[
-        str, typer.Option(help="Seed tasks: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]")
+        str,
+        typer.Option(
+            help="Seed tasks: JSONL, JSON, CSV, Parquet, a datasets folder, or a taxonomy of qna.yaml files."
+            " [builtin: 184 of our own]",
+        ),
     ] = "builtin",
     model: ModelOption = "pocket",
     base_url: BaseUrl = "",
@@ -147,6 +151,10 @@ def validate(
         built.generator.validate(opened)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
+    if isinstance(seeds := getattr(built.generator, "seeds", None), str):
+        from llmsynth.sources import read_seeds
+
+        console.say(f"seeds: {read_seeds(seeds).summary()}")
     for benchmark in against:
         _report_overlaps(getattr(built.generator, "seeds", "builtin"), benchmark)
     console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")

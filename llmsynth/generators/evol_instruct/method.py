@@ -190,7 +190,7 @@ class _Work:
         """A seed as a record, with the answer it came with."""
         given, answer = seed.instances[0]
         fields = {"instruction": seed.instruction, "input": given, "output": answer}
-        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": []}
+        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": [], **seed.meta}
         trail, scores = Trail(NAME, origin), {}
         if self.options.difficulty:
             text = Row.of(seed).text
@@ -222,6 +222,7 @@ class _Work:
                 "operator": operator.name,
                 "pack": self.options.pack,
                 "source": row.source,
+                **row.meta,
             }
             asked.append(Evolution(number, round, row, operator, Trail(NAME, origin)))
             messages = self._evolve_messages(row.text, operator, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ class Row:
     """A chain that began with a seed, and its latest accepted instruction.
 
     lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
-    history: the operators that made it, in order.
+    history: the operators that made it, in order. meta: what the seed's file says of where it belongs.
     """
 
     lineage: str
@@ -36,13 +37,15 @@ class Row:
     text: str
     answer: str
     history: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: Seed) -> Row:
         """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
         given, answer = seed.instances[0]
         text = f"{seed.instruction}\n\n{given.strip()}" if given.strip() else seed.instruction
-        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer)
+        id = id_of(seed.id, 0)
+        return cls(seed.id, seed.source, text, given.strip(), id, text, answer, meta=seed.meta)
 
 
 def id_of(lineage: str, round: int) -> str:
