@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmsynth.errors import SourceError
-from llmsynth.generators.glan.draft import prune
+from llmsynth.generators.glan.vote import prune
 from llmsynth.taxonomy import Taxonomy, shipped_names
 
 

@@ -228,6 +228,9 @@ def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> R
 
 def _summary(result: Result) -> str:
     """What a person wants to know at the end."""
+    from llmsynth.cli.look import uses_pocket
+    from llmsynth.cli.survival import warnings
+
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
     lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
@@ -246,6 +249,7 @@ def _summary(result: Result) -> str:
         )
     if failed:
         lines.append("the same command again asks for the failed ones")
+    lines += warnings(result.report, result.records(), result.directory, uses_pocket(result.directory))
     return "\n".join(lines)
 
 

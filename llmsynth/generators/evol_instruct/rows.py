@@ -10,6 +10,7 @@ from typing import Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail
+from llmsynth.generators._survival import survived
 from llmsynth.generators.evol_instruct.operators import Operator
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion
@@ -173,7 +174,10 @@ class Progress:
             "stopped": self.stop_reason() or "ended early",
             "evolutions": self.consumed,
             "evolutions_accepted": accepted,
-            "survival": {str(round): _table(by) for round, by in sorted(self.survival.items())},
+            "survival": {
+                str(round): {name: survived(outcomes) for name, outcomes in sorted(by.items())}
+                for round, by in sorted(self.survival.items())
+            },
         }
         if self.ratings:
             notes["mean_difficulty"] = {str(r): round(sum(v) / len(v), 3) for r, v in sorted(self.ratings.items())}
@@ -186,17 +190,6 @@ class Progress:
     def _rate(self, round: int, record: Record) -> None:
         if "difficulty" in record.scores:
             self.ratings.setdefault(round, []).append(record.scores["difficulty"])
-
-
-def _table(operators: dict[str, Counter[str]]) -> dict[str, dict[str, object]]:
-    return {
-        name: {
-            "tried": counts.total(),
-            "accepted": counts["accepted"],
-            "eliminated": {reason: n for reason, n in sorted(counts.items()) if reason != "accepted"},
-        }
-        for name, counts in sorted(operators.items())
-    }
 
 
 def widths(lookahead: int, rows: int) -> tuple[int, int]:
