@@ -13,7 +13,7 @@ from llmsynth import Completion, Request, Run
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.generators.glan import GLAN
 from llmsynth.generators.glan.reading import Subject, read_sessions, read_subjects
-from llmsynth.journal import Journal
+from llmsynth.journal import Journal, read_entries
 from llmsynth.request import Failure
 from tests.professor import (
     Professor,
@@ -74,6 +74,14 @@ async def test_g1_names_reach_prompts_as_data(tmp_path: Path, journal: Journal) 
 def test_g1_a_taxonomy_that_is_not_there_is_an_error_before_anything_is_asked() -> None:
     with pytest.raises(SourceError, match="there is no taxonomy 'glann'"):
         GLAN(taxonomy="glann").validate(Run({}, target=1))
+
+
+async def test_g1_ten_thousand_disciplines_cost_only_those_that_are_asked(tmp_path: Path, journal: Journal) -> None:
+    wide = small_taxonomy(tmp_path, "fields:\n  Wide:\n" + "".join(f"    - Child {n}\n" for n in range(10_000)))
+    professor = Professor()
+    outcome = await ask(GLAN(taxonomy=wide, queries=1, lookahead=4), professor, journal, 6)
+    assert len({record.meta["discipline"] for record in outcome.kept}) == 6
+    assert len(professor.asked("subjects")) == 6
 
 
 # G2: subjects
@@ -164,6 +172,16 @@ async def test_g3_what_stands_around_a_one_turn_answer_is_forgiven(one: str, jou
     assert [record.meta["subject"] for record in outcome.kept] == ["Lenses"]
 
 
+async def test_g3_one_turn_holds_the_sessions_to_a_schema_too(one: str, journal: Journal) -> None:
+    subjects = json.dumps({"subjects": [{"subject_name": "Lenses", "level": "basic", "subtopics": ["focus"]}]})
+    rows = [json.loads(line) for line in session_lines(*[3] * 10).splitlines()]
+    professor = Professor({"subjects": always(subjects), "sessions": always(json.dumps({"sessions": rows}))})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1), professor, journal, 3)
+    [request] = professor.asked("sessions")
+    assert request.schema and request.schema["required"] == ["sessions"] and '{"sessions": [...]}' in content(request)
+    assert len(outcome.kept) == 3 and outcome.kept[0].meta["sessions"][0].strip().startswith("session")
+
+
 @pytest.mark.parametrize("turns", [1, 2])
 async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     turns: Any, one: str, journal: Journal
@@ -174,7 +192,7 @@ async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     assert len(professor.asked(stage)) == 6
     assert len(professor.asked("subjects")) == (6 if turns == 1 else 2)
     assert outcome.reasons() == (["schema"] * 2 if turns == 1 else ["no_subject"] * 2)
-    assert outcome.run.notes["stopped"].startswith("every quota is filled, or no discipline")
+    assert outcome.run.notes["stopped"] == "no discipline has a usable subject"
     assert all(record.meta["journal"] and record.meta["path"] for record in outcome.records)
 
 
@@ -187,6 +205,9 @@ async def test_g3_a_second_try_that_can_be_read_is_used(one: str, journal: Journ
     assert outcome.reasons() == [None]
     assert len(outcome.kept[0].meta["journal"]) == 6
     assert outcome.run.notes["unreadable_replies"] == 1
+    [again] = outcome.kept[0].meta["asked_again"]  # the one that could not be read
+    texts = {entry["key"]: entry["text"] for entry in read_entries(journal.path)}
+    assert texts[again] == "No."
 
 
 @pytest.mark.parametrize(
@@ -324,6 +345,8 @@ async def test_g5_a_syllabus_that_is_none_is_dropped_with_a_reason(
         {"sessions": (30, 10)},
         {"two_sessions": 1.5},
         {"held_out": 1.0},
+        {"held_out_per_discipline": 50},
+        {"held_out": 0.1, "held_out_per_discipline": 0},
         {"quotas": {"Optics": -1}},
         {"subjects": 0},
         {"lookahead": 0},

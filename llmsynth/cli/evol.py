@@ -28,7 +28,10 @@ from llmsynth.cli.make import (
 def evol_instruct(
     seeds: Annotated[
         str,
-        typer.Option(help="Tasks to evolve: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]"),
+        typer.Option(
+            help="Tasks to evolve: JSONL, JSON, CSV, Parquet, a datasets folder, or a taxonomy of qna.yaml files."
+            " [builtin: 184 of our own]"
+        ),
     ] = "builtin",
     model: ModelOption = "pocket",
     base_url: BaseUrl = "",

@@ -27,6 +27,8 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory 
 def status(run: RunArgument) -> None:
     """Tell how far a run has come: answers, failures and tokens by stage, what was spent, what is left to do."""
     journal = _journal(run)
+    from llmsynth.cli.survival import warnings
+    from llmsynth.dataset import read_records
     from llmsynth.journal import read_entries
 
     answers: Counter[str] = Counter()
@@ -66,6 +68,13 @@ def status(run: RunArgument) -> None:
         print(f"left: {told['target'] - rows['kept']} of {told['target']} rows wanted")
     if lost:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
+    for line in warnings(told, read_records(run / "records"), run, uses_pocket(run)):
+        print(line)
+
+
+def uses_pocket(run: Path) -> bool:
+    """Whether the pocket teacher is among the models of a run."""
+    return any(model.get("use") == "pocket" for model in _recipe(run).get("models", {}).values())
 
 
 def _print_unfinished(run: Path, target: int | None) -> None:

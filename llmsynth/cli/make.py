@@ -78,7 +78,11 @@ def run(
 
 def self_instruct(
     seeds: Annotated[
-        str, typer.Option(help="Seed tasks: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]")
+        str,
+        typer.Option(
+            help="Seed tasks: JSONL, JSON, CSV, Parquet, a datasets folder, or a taxonomy of qna.yaml files."
+            " [builtin: 184 of our own]",
+        ),
     ] = "builtin",
     model: ModelOption = "pocket",
     base_url: BaseUrl = "",
@@ -157,6 +161,10 @@ def validate(
         built.generator.validate(opened)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
+    if isinstance(seeds := getattr(built.generator, "seeds", None), str):
+        from llmsynth.sources import read_seeds
+
+        console.say(f"seeds: {read_seeds(seeds).summary()}")
     for benchmark in against:
         _report_overlaps(built.generator, benchmark)
     method = ", then ".join(loaded.generators)
@@ -255,6 +263,9 @@ def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> R
 
 def _summary(result: Result) -> str:
     """What a person wants to know at the end."""
+    from llmsynth.cli.look import uses_pocket
+    from llmsynth.cli.survival import warnings
+
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
     lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
@@ -280,6 +291,7 @@ def _summary(result: Result) -> str:
         lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
     if failed:
         lines.append("the same command again asks for the failed ones")
+    lines += warnings(result.report, result.records(), result.directory, uses_pocket(result.directory))
     return "\n".join(lines)
 
 

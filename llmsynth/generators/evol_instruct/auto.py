@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import failed
+from llmsynth.generators._survival import survived
 from llmsynth.generators.evol_instruct.evolving import FOLDER, METHOD_FILE, Method, Wording, read_evolution
 from llmsynth.generators.evol_instruct.once import once
 from llmsynth.generators.evol_instruct.operators import PACKS
-from llmsynth.generators.evol_instruct.rows import Row, survival_of
+from llmsynth.generators.evol_instruct.rows import Row
 from llmsynth.parsing import parse_method, without_thinking
 from llmsynth.prompts import Prompt, Prompts
 from llmsynth.record import Drop
@@ -89,7 +90,7 @@ class Assessment:
 
     def told(self) -> dict[str, object]:
         rate, unanswered = round(self.failure_rate, 4), dict(sorted(self.unanswered.items()))
-        return {"method": self.method.id, "failure_rate": rate, **survival_of(self.outcomes), "unanswered": unanswered}
+        return {"method": self.method.id, "failure_rate": rate, **survived(self.outcomes), "unanswered": unanswered}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Improvement:
             rejected = [{"rejected": p} for p in proposals if isinstance(p, str)]
             steps.append(
                 {
-                    "batch": survival_of(outcomes),
+                    "batch": survived(outcomes),
                     "candidates": [*(each.told() for each in assessed), *rejected],
                     "chosen": chosen.method.id if improved else None,
                 }

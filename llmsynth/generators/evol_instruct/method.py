@@ -220,7 +220,7 @@ class Work:
         """A seed as a record, with the answer it came with."""
         given, answer = seed.instances[0]
         fields = {"instruction": seed.instruction, "input": given, "output": answer}
-        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": []}
+        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": [], **seed.meta}
         trail, scores = Trail(NAME, origin), {}
         if self.options.difficulty:
             text = Row.of(seed).text
@@ -260,6 +260,7 @@ class Work:
                 "operator": operator.name,
                 "pack": self.options.pack,
                 "source": row.source,
+                **row.meta,
             }
             asked.append(Evolution(number, round, row, operator, Trail(NAME, origin)))
             yield self.wording.evolve(row.text, operator, rng)

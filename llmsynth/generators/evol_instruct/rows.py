@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmsynth import options
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail
+from llmsynth.generators._survival import survived
 from llmsynth.generators.evol_instruct.evol_stop import EvolStop, Score
 from llmsynth.generators.evol_instruct.operators import Operator
 from llmsynth.parsing import parse_rating
@@ -35,6 +36,7 @@ class Row:
 
     lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
     history: the operators that made it, in order. more: columns beside instruction, input and output, as its seed has.
+    meta: what the seed's file says of where it belongs.
     """
 
     lineage: str
@@ -46,13 +48,14 @@ class Row:
     answer: str
     history: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: Seed) -> Row:
         """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
         given, answer = seed.instances[0]
         text = _whole(seed.instruction, given)
-        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer)
+        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer, meta=seed.meta)
 
     @classmethod
     def grown_from(cls, record: Record) -> Row:
@@ -270,7 +273,7 @@ class Progress:
             "evolutions": self.consumed,
             "evolutions_accepted": accepted,
             "survival": {
-                str(round): {name: survival_of(outcomes) for name, outcomes in sorted(by.items())}
+                str(round): {name: survived(outcomes) for name, outcomes in sorted(by.items())}
                 for round, by in sorted(self.survival.items())
             },
         }
@@ -288,15 +291,6 @@ class Progress:
     def _rate(self, round: int, record: Record) -> None:
         if "difficulty" in record.scores:
             self.ratings.setdefault(round, []).append(record.scores["difficulty"])
-
-
-def survival_of(outcomes: Counter[str]) -> dict[str, object]:
-    """Outcomes by count, "accepted" or a reason, as the report tells them."""
-    return {
-        "tried": outcomes.total(),
-        "accepted": outcomes["accepted"],
-        "eliminated": {reason: n for reason, n in sorted(outcomes.items()) if reason != "accepted"},
-    }
 
 
 def widths(lookahead: int, rows: float) -> tuple[int, int]:

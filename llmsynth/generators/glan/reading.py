@@ -56,6 +56,25 @@ SUBJECTS_SCHEMA: dict[str, Any] = {
 }
 """What a one-turn answer has to look like."""
 
+SESSIONS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "sessions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "session": {"type": "string"},
+                    "key_concepts": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["session", "key_concepts"],
+            },
+        }
+    },
+    "required": ["sessions"],
+}
+"""The same for the sessions of a syllabus."""
+
 
 def same(name: str) -> str:
     """What two spellings of one name have in common."""
