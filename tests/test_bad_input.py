@@ -115,6 +115,7 @@ def test_a_server_that_is_down(tmp_path: Path) -> None:
         "http://127.0.0.1:9/v1",
         "--set",
         "models.default.attempts=2",
+        "--quiet",
         cwd=tmp_path,
     )
     explained(done, "127.0.0.1:9", "base_url")

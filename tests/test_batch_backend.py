@@ -111,7 +111,7 @@ async def test_each_row_says_what_the_openai_backend_would_send(
 async def test_jobs_are_split_at_the_number_of_requests(server: BatchServer, journal: Journal) -> None:
     server.max_requests = 40
     assert texts(await ask(server, journal, requests(100), max_requests=40)) == expected(100)
-    assert sorted(server.sizes) == [20, 40, 40]  # the three are sent at once
+    assert sorted(server.sizes) == [20, 40, 40]
 
 
 async def test_jobs_are_split_at_the_size_of_the_file(server: BatchServer, journal: Journal) -> None:
