@@ -189,6 +189,8 @@ async def test_e14_few_seeds_are_development_and_mini_batch_at_once(tmp_path: Pa
 
 async def test_e14_seeds_that_are_all_that_is_wanted_cost_no_improvement(seeds: str, journal: Journal) -> None:
     teacher = evolver()
+    stages = auto(seeds).estimate(Run({}, target=15), None)
+    assert {stage.requests for stage in stages} == {0}
     await play(auto(seeds), teacher, journal, target=15)
     assert not teacher.log
 
