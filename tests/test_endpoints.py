@@ -121,7 +121,7 @@ async def test_a_dead_endpoint_costs_no_attempt_and_its_return_is_noticed(
         await model.ask(request(number))
     await asyncio.gather(*(model.ask(request(number)) for number in range(60, 90)))
     await model.aclose()
-    assert three[1].requests > 10
+    assert three[1].requests >= 5
 
 
 @pytest.mark.usefixtures("quick_retries")

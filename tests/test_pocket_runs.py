@@ -33,7 +33,7 @@ def finished(folder: Path, generator: dict[str, Any]) -> subprocess.CompletedPro
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": root}
     command = [sys.executable, "-m", "llmsynth", "run", "recipe.yaml", "-o", "out", "-q"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode in (0, 3), done.stderr[-3000:]  # 3 where nothing at all survived
     assert done.stdout == "out/dataset\n"
     return done
 

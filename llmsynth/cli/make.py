@@ -271,8 +271,9 @@ def _summary(result: Result) -> str:
     lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
     lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
     lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
+    thin = warnings(result.report, result.records(), result.directory, uses_pocket(result.directory))
     if result.before:
-        return "\n".join([*lines, "it was finished already: nothing was asked"])
+        return "\n".join([*lines, "it was finished already: nothing was asked", *thin])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
@@ -291,8 +292,7 @@ def _summary(result: Result) -> str:
         lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
     if failed:
         lines.append("the same command again asks for the failed ones")
-    lines += warnings(result.report, result.records(), result.directory, uses_pocket(result.directory))
-    return "\n".join(lines)
+    return "\n".join([*lines, *thin])
 
 
 def backend_of(model: str, base_url: str, api_key_env: str) -> Any:
