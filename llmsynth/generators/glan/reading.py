@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmsynth.parsing import parse_json_lines, unwrap
+from llmsynth.parsing import parse_json, parse_json_lines, unwrap
 from llmsynth.text import one_line
 
 _MOST_CONCEPTS = 20  # of a session: a model that loops would make the combinations uncountable
@@ -34,43 +34,27 @@ class Session:
     concepts: tuple[str, ...]
 
 
-SUBJECTS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "subjects": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "subject_name": {"type": "string"},
-                    "level": {"type": "string"},
-                    "subtopics": {"type": "array", "items": {"type": "string"}},
-                },
-                "required": ["subject_name", "level", "subtopics"],
-            },
-        }
-    },
-    "required": ["subjects"],
-}
+def _list_of(name: str, texts: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
+    """The schema of an object that holds a list of objects of these keys.
+
+    Closed, as a model that is held to a schema may otherwise make up keys until its tokens run out; that is also
+    what servers with a strict mode ask for.
+    """
+    text = {"type": "string"}
+    keys: dict[str, Any] = {key: text for key in texts} | {key: {"type": "array", "items": text} for key in lists}
+    item = {"type": "object", "properties": keys, "required": [*keys], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {name: {"type": "array", "items": item}},
+        "required": [name],
+        "additionalProperties": False,
+    }
+
+
+SUBJECTS_SCHEMA = _list_of("subjects", ("subject_name", "level"), ("subtopics",))
 """What a one-turn answer has to look like, for models that can be held to it."""
 
-SESSIONS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "sessions": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "session": {"type": "string"},
-                    "key_concepts": {"type": "array", "items": {"type": "string"}},
-                },
-                "required": ["session", "key_concepts"],
-            },
-        }
-    },
-    "required": ["sessions"],
-}
+SESSIONS_SCHEMA = _list_of("sessions", ("session",), ("key_concepts",))
 """The same for the sessions of a syllabus."""
 
 
@@ -80,7 +64,10 @@ def same(name: str) -> str:
 
 
 def read_subjects(reply: str) -> list[Subject]:
-    """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them."""
+    """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them.
+
+    Of a list that the token limit cut, all but the last, which may be unfinished.
+    """
     found: dict[str, Subject] = {}
     for row in _rows(reply, "subjects"):
         name = _text(row, "subject_name", "subject", "name", "title")
@@ -108,12 +95,16 @@ def read_question(reply: str) -> str:
 
 
 def _rows(reply: str, inside: str) -> Iterator[Mapping[str, Any]]:
-    for parsed in parse_json_lines(reply):
-        inner = parsed.value.get(inside)
+    found = [parsed.value for parsed in parse_json_lines(reply)]
+    if not found and (cut := parse_json(reply, allow_truncated=True)) and isinstance(cut.value, dict):
+        unfinished = cut.value.get(inside)
+        found = [{inside: unfinished[:-1]}] if isinstance(unfinished, list) else []
+    for value in found:
+        inner = value.get(inside)
         if isinstance(inner, list):
             yield from (row for row in inner if isinstance(row, dict))
         else:
-            yield parsed.value
+            yield value
 
 
 def _text(row: Mapping[str, Any], *keys: str) -> str:
