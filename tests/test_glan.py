@@ -7,12 +7,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from llmsynth import Completion, Request, Run
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.generators.glan import GLAN
-from llmsynth.generators.glan.reading import Subject, read_sessions, read_subjects
+from llmsynth.generators.glan.reading import (
+    SESSIONS_SCHEMA,
+    SUBJECTS_SCHEMA,
+    Subject,
+    read_sessions,
+    read_subjects,
+)
 from llmsynth.journal import Journal, read_entries
 from llmsynth.request import Failure
 from tests.professor import (
@@ -172,6 +179,25 @@ async def test_g3_what_stands_around_a_one_turn_answer_is_forgiven(one: str, jou
     assert [record.meta["subject"] for record in outcome.kept] == ["Lenses"]
 
 
+@pytest.mark.parametrize(
+    ("schema", "fits"),
+    [
+        (SUBJECTS_SCHEMA, {"subjects": [{"subject_name": "A", "level": "1", "subtopics": ["x"]}]}),
+        (SESSIONS_SCHEMA, {"sessions": [{"session": "A", "key_concepts": ["x"]}]}),
+    ],
+)
+def test_g3_a_schema_leaves_no_room_for_other_keys(
+    schema: dict[str, Any], fits: dict[str, list[dict[str, Any]]]
+) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(fits)
+    [(name, [item])] = fits.items()
+    assert not validator.is_valid({**fits, "more": 1})
+    assert not validator.is_valid({name: [{**item, "more": 1}]})
+    for key in item:
+        assert not validator.is_valid({name: [{other: value for other, value in item.items() if other != key}]})
+
+
 async def test_g3_one_turn_holds_the_sessions_to_a_schema_too(one: str, journal: Journal) -> None:
     subjects = json.dumps({"subjects": [{"subject_name": "Lenses", "level": "basic", "subtopics": ["focus"]}]})
     rows = [json.loads(line) for line in session_lines(*[3] * 10).splitlines()]
@@ -219,6 +245,11 @@ async def test_g3_a_second_try_that_can_be_read_is_used(one: str, journal: Journ
         ('{"subject_name": "A", "subtopics": [{"name": "x"}, 7, "", "X"]}', [Subject("A", "", ("x",))]),
         ('{"subject_name": ""}\n{"level": "basic"}\n{"subject_name": ["A"]}', []),
         ('{"subject_name": "A"}\n{"subject_name": "B", "lev', [Subject("A")]),
+        ('{"subjects": [{"subject_name": "A", "level": "1"}, {"subject_name": "B"', [Subject("A", "1")]),
+        ('{"subjects": [{"subject_name": "A"}, {"subject_name": "Half a na', [Subject("A")]),
+        ('{"subjects": [{"subject_name": "Half a na', []),
+        ('{"subjects": [', []),
+        ('{"subjects": []}', []),
         ("", []),
         ("1. A\n2. B", []),
     ],
