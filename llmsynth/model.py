@@ -147,14 +147,14 @@ class Model:
             request = dataclasses.replace(request, sampling=request.sampling.override(self.sampling))
         key = self._key(request)
         usage = self.usage.setdefault(request.stage, Usage())
-        found = self._journal.get(key)
+        found = self._journal.get(key, request, self.backend.name)
         if found is not None:
             usage.replayed += 1
             self._budget.send()
             self._budget.spend(request, found, self.price)
             found = self._policy.judged(found)
             usage.add(found, self.price)
-            return found.answering(request, self.backend.name, key)
+            return found
         task = asyncio.create_task(self._complete(request.keyed(key), key, usage))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
