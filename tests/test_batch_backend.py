@@ -131,11 +131,10 @@ async def test_jobs_are_split_at_the_size_of_the_file(server: BatchServer, journ
 async def test_jobs_are_split_at_the_limits_that_providers_have(server: BatchServer, journal: Journal) -> None:
     default = backend(server)
     assert (default.max_requests, default.max_bytes) == (50_000, 200_000_000)
-    answers = await ask(server, journal, requests(50_001), wait=2.0)
-    assert texts(answers) == expected(50_001)
+    assert texts(await ask(server, journal, requests(50_001), wait=2.0)) == expected(50_001)
     assert sorted(server.sizes) == [1, 50_000]
     long = [Request("long", (Message(role="user", content=f"{n} {'x' * 900_000}"),)) for n in range(250)]
-    assert all(answer.text.startswith("re: ") for answer in await ask(server, journal, long, wait=2.0))
+    assert all(text.startswith("re: ") for text in texts(await ask(server, journal, long, wait=2.0)))
     uploaded = sorted(len(data) for name, data in server.files.items() if name in ("file-3", "file-4"))
     assert 199_000_000 < uploaded[1] <= 200_000_000 and sum(uploaded) > 225_000_000
 
