@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from llmsynth.backends.fake import FakeBackend
 from llmsynth.errors import AuthenticationError, ModelNotFoundError, UnavailableError
 from llmsynth.journal import Journal, read_entries
-from llmsynth.model import Model, ordered
+from llmsynth.model import Model
+from llmsynth.order import ordered
 from llmsynth.prices import Price
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 

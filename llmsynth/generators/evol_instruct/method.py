@@ -30,7 +30,7 @@ from llmsynth.generators.evol_instruct.rows import (
 )
 from llmsynth.generators.evol_instruct.seeding import Seeding
 from llmsynth.generators.protocol import About, StageEstimate
-from llmsynth.model import ordered
+from llmsynth.order import ordered
 from llmsynth.parsing import parse_equality, without_thinking
 from llmsynth.prompts import Prompt
 from llmsynth.record import Drop, Record

@@ -18,7 +18,7 @@ from llmsynth.generators.glan.reading import Session, read_question, same
 from llmsynth.generators.glan.sampling import Pick
 from llmsynth.generators.glan.schedule import Schedule, Slot, evenness
 from llmsynth.generators.protocol import About, StageEstimate
-from llmsynth.model import ordered
+from llmsynth.order import ordered
 from llmsynth.parsing.wrapping import without_thinking
 from llmsynth.record import Drop, Record
 from llmsynth.request import Request, Sampling

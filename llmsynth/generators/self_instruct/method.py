@@ -18,7 +18,7 @@ from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_i
 from llmsynth.generators.self_instruct.forecast import Survival
 from llmsynth.generators.self_instruct.provenance import trail_from
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds
-from llmsynth.model import ordered
+from llmsynth.order import ordered
 from llmsynth.parsing import Instance, parse_input_first, parse_numbered, parse_output_first, parse_yes_no
 from llmsynth.prompts import Prompt, Prompts
 from llmsynth.record import Drop, Record
