@@ -95,6 +95,7 @@ PAPERS: dict[str, Citation] = {
 class CardFacts:
     """All that a card says; what is left empty here, the card leaves out or calls unknown.
 
+    generators: their names, in the order in which records went through them.
     splits: as `write_dataset` returned them, at least one.
     method: how the generator works, in prose.
     models: one mapping per role, such as {"role": "teacher", "model": "...", "temperature": 0.7}.
@@ -108,7 +109,7 @@ class CardFacts:
     """
 
     name: str
-    generator: str
+    generators: tuple[str, ...]
     splits: tuple[DatasetInfo, ...]
     method: str = ""
     models: tuple[Mapping[str, Any], ...] = ()
@@ -179,7 +180,7 @@ def _header(facts: CardFacts) -> dict[str, Any]:
         header["language"] = list(facts.languages)
     header["task_categories"] = list(facts.task_categories)
     header["size_categories"] = [_size_category(facts.rows)]
-    header["tags"] = ["synthetic", "llmsynth", facts.generator]
+    header["tags"] = ["synthetic", "llmsynth", *facts.generators]
     if splits:
         header["configs"] = [
             {
@@ -213,7 +214,8 @@ def _summary(facts: CardFacts) -> str:
     names = list(dict.fromkeys(_model_name(model) for model in facts.models if model.get("model")))
     models = f" with {' and '.join(names)}" if names else ""
     seeds = f", starting from {_count(facts.seed_count, 'seed task')}" if facts.seed_count is not None else ""
-    made = f"made by llmsynth's `{facts.generator}` generator{models}{seeds}"
+    generators = ", then ".join(f"`{name}`" for name in facts.generators)
+    made = f"made by llmsynth's {generators} generator{'s' * (len(facts.generators) > 1)}{models}{seeds}"
     return f"{_count(facts.rows, 'row')} of synthetic data, {made}."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,19 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     tally = run.tally
     resolved = recipe.resolved()
     about = built.generator.about
+    started_from = _started_from(run.notes)
     facts = CardFacts(
         name=recipe.name,
-        generator=recipe.generator["use"],
+        generators=tuple(recipe.generators),
         splits=(info,),
         method=about.summary,
         models=tuple(
             {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
         ),
         prompts=tuple(sorted(used.prompts)),
-        seeds=str(run.notes.get("seeds", "")),
-        seed_count=run.notes.get("seed_count"),  # type: ignore[arg-type]
-        seed_license=str(run.notes.get("seed_license", "")),
+        seeds=str(started_from.get("seeds", "")),
+        seed_count=started_from.get("seed_count"),
+        seed_license=str(started_from.get("seed_license", "")),
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted(tally.failed.items())),
         recipe_name=recipe.name,
@@ -52,14 +53,9 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     )
     write_card(folder, facts)
     return {
-        "complete": run.missing in (0, float("inf")) and not tally.failed,
+        "complete": _is_complete(run),
         "target": run.target,
-        "rows": {
-            "in": tally.total,
-            "kept": tally.kept,
-            "dropped": dict(tally.dropped.most_common()),
-            "failed": dict(tally.failed.most_common()),
-        },
+        "rows": tally.report(),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
@@ -83,6 +79,20 @@ class _Used:
     def answers(self) -> int:
         """How many answers there are that at least one record came from."""
         return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
+    seeds = run.notes.get("seeds")
+    short = isinstance(seeds, dict) and seeds["short"] > 0
+    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
+
+
+def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is noted of the seeds that nobody made in this run."""
+    while isinstance(notes.get("seeds"), dict):
+        notes = notes["seeds"]["notes"]
+    return notes
 
 
 def _conversations(records: Iterable[Record]) -> Iterator[Record]:

@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
+from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, steps_of, used
 from llmsynth.errors import RecipeError
-from llmsynth.generators import GENERATORS
 from llmsynth.generators.protocol import Generator
 from llmsynth.limits import Rates
 from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
 from llmsynth.request import Backend, Sampling
-from llmsynth.steps import STEPS, Check, Step
+from llmsynth.steps import Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
 _RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
@@ -38,7 +38,8 @@ class Recipe(BaseModel):
     """What to make, with which models. Nothing in it is secret: keys are named by environment variable.
 
     target: kept records wanted; None until the generator ends by itself.
-    generator, steps: `use` names one, the other keys are its options.
+    generator, steps: `use` names one, the other keys are its options. Where the generator's `seeds` are such a
+        mapping, another generator makes them: its `target` says how many, its `steps` what they go through first.
     models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
         parameters of every request, the keys of `HowToAsk` say how to ask and those of `FinishPolicy`
         what to do with an answer that was cut short or withheld, the other keys are
@@ -125,7 +126,7 @@ class Recipe(BaseModel):
         models: dict[str, BuiltModel] = {}
         for role, spec in self.models.items():
             path: options.Path = ("models", role)
-            backend_class = options.find(_use(spec, path), BACKENDS, (*path, "use"))
+            backend_class = options.find(used(spec, path), BACKENDS, (*path, "use"))
             sampling = spec.get("sampling") or {}
             options.build(Sampling, sampling, (*path, "sampling"))
             how = options.build(HowToAsk, {k: spec[k] for k in _ASKING if k in spec}, path)
@@ -144,16 +145,23 @@ class Recipe(BaseModel):
             )
         if not models:
             raise options.OptionError(("models",), "no model", "name one under `default`")
-        generator_class = options.find(_use(self.generator, ("generator",)), GENERATORS, ("generator", "use"))
-        rest = {key: value for key, value in self.generator.items() if key != "use"}
-        generator = options.build(generator_class, rest, ("generator",))
-        return Built(generator, models, caps, [_step(spec, ("steps", i)) for i, spec in enumerate(self.steps)])
+        return Built(generator_of(self.generator, ("generator",)), models, caps, steps_of(self.steps, ("steps",)))
+
+    @property
+    def generators(self) -> list[str]:
+        """The names of the generators, in the order in which records go through them."""
+        names: list[str] = []
+        spec: Any = self.generator
+        while isinstance(spec, dict):
+            names.insert(0, spec["use"])
+            spec = spec.get("seeds")
+        return names
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default spelled out, as it is saved with a run."""
         built = self.build()
         data = self.model_dump()
-        data["generator"] = {"use": self.generator["use"], **options.options_of(built.generator)}
+        data["generator"] = resolved_generator(self.generator, built.generator)
         data["models"] = {
             role: {
                 "use": self.models[role]["use"],
@@ -165,10 +173,7 @@ class Recipe(BaseModel):
             }
             for role, model in built.models.items()
         }
-        data["steps"] = [
-            {"use": spec["use"], **({} if isinstance(step, Check) else options.options_of(step))}
-            for spec, step in zip(self.steps, built.steps, strict=True)
-        ]
+        data["steps"] = resolved_steps(self.steps, built.steps)
         return data
 
     def to_yaml(self) -> str:
@@ -264,7 +269,10 @@ def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     for model in result.get("models", {}).values():
         for key in _PRIVATE & model.keys():
             del model[key]
-    for place, key in ((result, "prompts"), (result["generator"], "seeds")):
+    generator = result["generator"]
+    while isinstance(generator.get("seeds"), dict):
+        generator = generator["seeds"]
+    for place, key in ((result, "prompts"), (generator, "seeds")):
         if isinstance(place.get(key), str):
             place[key] = Path(place[key]).name
     return result
@@ -275,24 +283,6 @@ def _differences(one: Any, other: Any, path: options.Path) -> list[str]:
         keys = {**one, **other}
         return [d for key in keys for d in _differences(one.get(key), other.get(key), (*path, key))]
     return [] if one == other else [options.dotted(path)]
-
-
-def _use(spec: Mapping[str, Any], path: options.Path) -> Any:
-    if "use" not in spec:
-        raise options.OptionError((*path, "use"), "missing", "it names what to use, such as `use: self-instruct`")
-    return spec["use"]
-
-
-def _step(spec: Mapping[str, Any], path: options.Path) -> Step:
-    target = options.find(_use(spec, path), STEPS, (*path, "use"))
-    rest = {key: value for key, value in spec.items() if key != "use"}
-    if isinstance(target, type):
-        step: Step = options.build(target, rest, path)
-        return step
-    if not callable(target):
-        raise options.OptionError((*path, "use"), f"{spec['use']!r} is neither a class nor a function")
-    options.refuse_unknown(rest, (), path)
-    return Check(target)
 
 
 class _Loader(yaml.SafeLoader):

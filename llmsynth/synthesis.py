@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import orjson
 import yaml
 
 from llmsynth.budget import Budget
+from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -26,15 +27,12 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
-from llmsynth.steps import Step
 
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
-_BATCH = 32  # records that go through the steps together
 _FLUSH_SECONDS = 20.0
-_DRAIN_SECONDS = 30.0
 _COLLECT_AFTER = 50_000  # objects
 
 
@@ -131,9 +129,7 @@ async def _synthesize(
         try:
             await _generate(run, built, directory)
         finally:
-            # what is in flight has been paid for: let it reach the journal
-            await asyncio.gather(*(model.drain(_DRAIN_SECONDS) for model in run.models.values()))
-            await asyncio.gather(*(model.aclose() for model in run.models.values()))
+            await run.aclose()
             if watching:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
@@ -194,60 +190,28 @@ def _claim(recipe: Recipe, directory: Path) -> None:
     write_file(directory / _RECIPE, text.encode("utf-8"))
 
 
-@dataclass(slots=True)
-class _Sink:
-    """Sends records through the steps, batch by batch, and writes and counts them."""
-
-    run: Run
-    steps: list[Step]
-    writer: Any
-    batch: list[Record] = field(default_factory=list)
-    flushed: float = field(default_factory=time.monotonic)
-
-    async def take(self, record: Record) -> None:
-        if not self.steps:
-            self._put(record)
-            return
-        self.batch.append(record)
-        if len(self.batch) >= _BATCH:
-            await self.settle()
-
-    async def settle(self) -> None:
-        batch, self.batch = self.batch, []
-        for step in self.steps:
-            ids = [record.id for record in batch]
-            batch = await step.apply(batch, self.run)
-            if [record.id for record in batch] != ids:
-                raise RunError(
-                    f"the step {type(step).__name__} gave back other records than it was given",
-                    "a step returns every record, in order; one that is to go is returned with a drop reason",
-                )
-        for record in batch:
-            self._put(record)
-
-    def _put(self, record: Record) -> None:
-        if self.run.missing <= 0:
-            record = record.drop("beyond_target", "the target was met before it")
-        self.run.tally.add(record)
-        self.writer.write([record])
-        if time.monotonic() - self.flushed > _FLUSH_SECONDS:
-            self.flushed = time.monotonic()
-            self.writer.flush()
-
-
 async def _generate(run: Run, built: Built, directory: Path) -> None:
     from llmsynth.dataset import RecordWriter
 
     writer = RecordWriter(directory / "records")
-    sink = _Sink(run, built.steps, writer)
-    run.settle = sink.settle
+    flushed = time.monotonic()
+
+    def write(records: list[Record]) -> None:
+        nonlocal flushed
+        writer.write(records)
+        if time.monotonic() - flushed > _FLUSH_SECONDS:
+            flushed = time.monotonic()
+            writer.flush()
+
+    curation = Curation(run, built.steps, write)
+    run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
             async for record in records:
-                await sink.take(record)
+                await curation.take(record)
                 if run.missing <= 0:
                     break
-        await sink.settle()
+        await curation.settle()
     finally:
         writer.close()
 

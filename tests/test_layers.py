@@ -19,8 +19,8 @@ PACKAGE = Path(llmsynth.__file__).parent
 LAYERS = {
     0: "errors record request text parsing similarity prices policy",  # values: no I/O, no clock
     1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap",
-    2: "backends generators steps",  # the catalogue
-    3: "card recipe finish synthesis estimate",  # the assembly
+    2: "backends generators steps curation generated",  # the catalogue, and how records go through it
+    3: "card catalogue recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -151,15 +151,22 @@ def validate(
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
     for benchmark in against:
-        _report_overlaps(getattr(built.generator, "seeds", "builtin"), benchmark)
-    console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")
+        _report_overlaps(built.generator, benchmark)
+    method = ", then ".join(loaded.generators)
+    console.say(f"{recipe}: fine. {method}, target {loaded.target or 'none'}, models {models}")
 
 
-def _report_overlaps(seeds: str, benchmark: str) -> None:
+def _report_overlaps(generator: Any, benchmark: str) -> None:
     """Print each seed that a benchmark holds too: what grows from it would not test anything."""
+    from llmsynth.generated import Generated
     from llmsynth.overlap import find_overlaps, texts_in
     from llmsynth.sources import read_rows, read_seeds
 
+    while isinstance(seeds := getattr(generator, "seeds", None), Generated):
+        generator = seeds.generator
+    if seeds is None:
+        console.say(f"{benchmark}: nothing to look for, as this starts from no seeds")
+        return
     ours = [(seed.id, text) for seed in read_seeds(seeds) for text in (seed.instruction, *seed.instances[0]) if text]
     compared = 0
 
@@ -254,6 +261,9 @@ def _summary(result: Result) -> str:
         lines.append(
             f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
         )
+    seeds = result.report["notes"].get("seeds")
+    if isinstance(seeds, dict) and seeds["short"]:
+        lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
     if failed:
         lines.append("the same command again asks for the failed ones")
     return "\n".join(lines)

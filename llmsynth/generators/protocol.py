@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -42,6 +42,7 @@ class StageEstimate:
 class Generator(Protocol):
     """A method. A frozen dataclass whose fields are its options.
 
+    about: what the card says of it; a class attribute will do.
     validate: read prompts, seeds and whatever else is needed, so that a mistake surfaces before a
         token is paid for; raises `LlmsynthError`.
     estimate: what a run will ask for, from the seeds and from the report of an earlier run if there is one.
@@ -49,7 +50,8 @@ class Generator(Protocol):
         wants no more. All randomness comes from `run.rng`, so the same answers give the same records.
     """
 
-    about: ClassVar[About]
+    @property
+    def about(self) -> About: ...
 
     def validate(self, run: Run) -> None: ...
 
