@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from llmsynth.dataset import TYPES, DatasetInfo
+from llmsynth.columns import column_type
+from llmsynth.dataset import DatasetInfo
 from llmsynth.errors import StorageError
 
 
@@ -189,7 +190,7 @@ def _header(facts: CardFacts) -> dict[str, Any]:
             }
         ]
         header["dataset_info"] = {
-            "features": [{"name": name, **TYPES[kind].yaml} for name, kind in splits[0].columns.items()],
+            "features": [{"name": name, **column_type(kind).yaml} for name, kind in splits[0].columns.items()],
             "splits": [
                 {"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits
             ],

@@ -15,7 +15,7 @@ class About:
     """What the card of a dataset says of a generator.
 
     summary: how the method works, in prose. papers: keys of `card.PAPERS`.
-    columns: the fields of its records that make the dataset, name to type (a key of `dataset.TYPES`).
+    columns: the fields of its records that make the dataset, name to type (see `llmsynth.columns`).
     """
 
     summary: str
