@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from llmsynth.columns import column_type
+from llmsynth.column_types import column_type
 from llmsynth.dataset import DatasetInfo
 from llmsynth.errors import StorageError
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsynth.arrow import batch_of, table_of
-from llmsynth.columns import ColumnType, column_type, json_text
+from llmsynth.column_types import ColumnType, column_type, json_text
 from llmsynth.errors import RunError, StorageError
 from llmsynth.record import Drop, Record
 from llmsynth.text import has_lone_surrogate
@@ -34,7 +34,7 @@ EXAMPLE_CHARACTERS = 2_500
 class DatasetInfo:
     """One written split, counted exactly.
 
-    columns: name to type (see `llmsynth.columns`), in the order of the file, with an `id` and `provenance`.
+    columns: name to type (see `llmsynth.column_types`), in the order of the file, with an `id` and `provenance`.
     provenance: the column that tells where rows come from.
     num_bytes: uncompressed, as Arrow data; download_size: of the Parquet files.
     files: relative to the dataset's folder; empty for a split without rows.
@@ -56,7 +56,7 @@ def write_dataset(
 ) -> DatasetInfo:
     """Write the kept records as Parquet shards in `folder`/data, replacing what that split held.
 
-    columns: the fields to write, name to type (see `llmsynth.columns`); a field that a record
+    columns: the fields to write, name to type (see `llmsynth.column_types`); a field that a record
     lacks is null, other fields are left to `records/`. Types are declared, never
     inferred, so a column without a single value keeps its type. `id`, the record's, comes first where no field
     is called so, and the record's provenance last, as JSON in `metadata`, or in `llmsynth` where a field has that

@@ -17,7 +17,8 @@ from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
 from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, steps_of, used
 from llmsynth.errors import RecipeError
-from llmsynth.generators.protocol import Generator
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import Generator, asks
 from llmsynth.limits import Rates
 from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
@@ -55,7 +56,7 @@ class Recipe(BaseModel):
     seed: int = 0
     target: int | None = Field(default=None, ge=1)
     generator: dict[str, Any]
-    models: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]] = {}
     steps: list[dict[str, Any]] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
@@ -112,7 +113,7 @@ class Recipe(BaseModel):
             recipe.build()
         except options.OptionError as error:
             for override in overrides:
-                parts = tuple(override.partition("=")[0].strip().split("."))
+                parts = _key_path(override.partition("=")[0])
                 if error.path[: len(parts)] == parts:
                     raise RecipeError(f"--set {override}: {error.message}", error.hint) from error
             places = [error.path[:n] for n in range(len(error.path), 0, -1)]
@@ -143,9 +144,10 @@ class Recipe(BaseModel):
                 f"the price of the model {unpriced[0]!r} is unknown",
                 f"add `price: {{prompt: ..., completion: ...}}` (dollars per million tokens) to models.{unpriced[0]}",
             )
-        if not models:
+        generator = generator_of(self.generator, ("generator",))
+        if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
-        return Built(generator_of(self.generator, ("generator",)), models, caps, steps_of(self.steps, ("steps",)))
+        return Built(generator, models, caps, steps_of(self.steps, ("steps",)))
 
     @property
     def generators(self) -> list[str]:
@@ -175,6 +177,10 @@ class Recipe(BaseModel):
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
         return data
+
+    def funnel(self) -> Funnel:
+        """The stages that records go through, nothing counted yet."""
+        return Funnel(self.generators[-1], [spec["use"] for spec in self.steps])
 
     def to_yaml(self) -> str:
         """The recipe as a file that `load` reads back."""
@@ -272,7 +278,7 @@ def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     generator = result["generator"]
     while isinstance(generator.get("seeds"), dict):
         generator = generator["seeds"]
-    for place, key in ((result, "prompts"), (generator, "seeds")):
+    for place, key in ((result, "prompts"), (generator, "seeds"), (generator, "path")):
         if isinstance(place.get(key), str):
             place[key] = Path(place[key]).name
     return result
@@ -300,21 +306,35 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:[tT]rue|
 
 
 def _override(data: dict[str, Any], override: str) -> None:
-    """Apply one `key.path=value`, the value being YAML."""
+    """Apply one `key.path=value`, the value being YAML; a number in the path is the place in a list, from 0."""
     key, equals, value = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
+    parts = _key_path(key)
+    if not equals or not all(part != "" for part in parts):
         raise RecipeError(f"cannot use the override {override!r}", "write key=value, such as generator.new=4")
-    place = data
-    for part in parts[:-1]:
-        inner = place.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"cannot use the override {override!r}: {part} holds no keys", "check the key path")
-        place = inner
-    try:
-        place[parts[-1]] = yaml.load(value, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
+    place: Any = data
+    for part, inner in zip(parts, [*parts[1:], None], strict=True):
+        if isinstance(place, list):
+            if not isinstance(part, int) or part >= len(place):
+                hint = f"it is a list: 0 to {len(place) - 1} are its places" if place else "it is an empty list"
+                raise RecipeError(f"cannot use the override {override!r}: there is no place {part}", hint)
+        elif isinstance(place, dict):
+            part = str(part)
+            if inner is not None:
+                place.setdefault(part, {})
+        else:
+            before = parts[parts.index(part) - 1]
+            raise RecipeError(f"cannot use the override {override!r}: {before} holds no keys", "check the key path")
+        if inner is not None:
+            place = place[part]
+            continue
+        try:
+            place[part] = yaml.load(value, Loader=_Loader)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
+
+
+def _key_path(key: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdecimal() else part for part in key.strip().split("."))
 
 
 def _note_lines(node: yaml.Node | None, path: options.Path, lines: dict[options.Path, int], source: str) -> None:

@@ -67,6 +67,8 @@ class Run:
     tally: the records that have passed all steps, counted by whoever consumes the generator.
     notes: what the generator wants the report to tell, such as why it stopped.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
+    expected: how many records the generator will yield in all, where that is known.
+    phase: what is being done once the generator has ended, such as "writing the dataset".
     within: the run that these records go on into, where they are but the seeds of others.
     """
 
@@ -77,6 +79,8 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, object] = field(default_factory=dict)
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
+    expected: int | None = None
+    phase: str = ""
     within: Run | None = None
 
     @classmethod

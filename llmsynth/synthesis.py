@@ -20,6 +20,8 @@ import yaml
 from llmsynth.budget import Budget
 from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import digest_of
 from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
@@ -125,9 +127,10 @@ async def _synthesize(
                 directory.rmdir()
             raise
         _claim(recipe, directory)
+        funnel = recipe.funnel()
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
-            await _generate(run, built, directory)
+            await _generate(run, built, directory, funnel)
         finally:
             await run.aclose()
             if watching:
@@ -137,10 +140,12 @@ async def _synthesize(
         journal.close()
     from llmsynth.finish import write_results
 
-    report = write_results(recipe, run, built, directory)
+    run.phase = "writing the dataset"
+    report = write_results(recipe, run, built, directory, funnel, lambda: watch(run) if watch else None)
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    run.phase = ""
     if watch:
         watch(run)
     return Result(directory, report)
@@ -173,10 +178,19 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             " what was answered before is not asked again",
         )
     report = directory / _REPORT
-    if not differences and report.is_file():
-        finished: dict[str, Any] = orjson.loads(report.read_bytes())
-        if finished["complete"]:
-            return finished
+    if differences or not report.is_file():
+        return None
+    finished: dict[str, Any] = orjson.loads(report.read_bytes())
+    if not finished["complete"]:
+        return None
+    source = finished["notes"].get("source")
+    if source is None or source["digest"] == digest_of(recipe.build().generator):
+        return finished
+    if not update:
+        raise RunError(
+            f"{source['name']} is no longer what {directory} was made from",
+            "choose another directory, or --update to make it anew: what was answered before is not asked again",
+        )
     return None
 
 
@@ -190,7 +204,7 @@ def _claim(recipe: Recipe, directory: Path) -> None:
     write_file(directory / _RECIPE, text.encode("utf-8"))
 
 
-async def _generate(run: Run, built: Built, directory: Path) -> None:
+async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> None:
     from llmsynth.dataset import RecordWriter
 
     writer = RecordWriter(directory / "records")
@@ -203,7 +217,7 @@ async def _generate(run: Run, built: Built, directory: Path) -> None:
             flushed = time.monotonic()
             writer.flush()
 
-    curation = Curation(run, built.steps, write)
+    curation = Curation(run, built.steps, write, funnel, built.generator.about.batch)
     run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]

@@ -111,34 +111,17 @@ def column_type(name: str) -> ColumnType:
 
 
 def type_of_arrow(arrow: Any, feature: Any = None) -> str | None:
-    """The name of the type for an Arrow type, such as a Parquet file's; None where no JSON value is of it.
+    """The name of the type for a column of an Arrow type, such as a Parquet file's; None where no JSON value is of it.
 
     feature: what a `datasets` library that wrote the file noted of the column: names of classes are nowhere else.
+    Times and decimal numbers are text, if they are not inside something.
     """
-    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
-        return f"class<{', '.join(map(_quoted, feature['names']))}>"
-    if pa.types.is_dictionary(arrow):
-        return type_of_arrow(arrow.value_type)
-    if pa.types.is_string(arrow) or pa.types.is_large_string(arrow) or pa.types.is_string_view(arrow):
-        return "string"
-    if pa.types.is_null(arrow) or pa.types.is_temporal(arrow) or pa.types.is_decimal(arrow):
-        return "string"  # what is read of them is text, see `sources`
-    if pa.types.is_boolean(arrow):
-        return "bool"
-    if pa.types.is_floating(arrow):
-        return "float64" if arrow.bit_width == 64 else "float32"
-    if pa.types.is_integer(arrow):
-        return str(arrow)
-    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
-        inside = feature[0] if isinstance(feature, list) and feature else _inside(feature)
-        item = type_of_arrow(arrow.value_type, inside)
-        return None if item is None else type_name(item)
-    if pa.types.is_struct(arrow) and arrow.num_fields:
-        notes = feature if isinstance(feature, dict) else {}
-        inner = {f.name: type_of_arrow(f.type, notes.get(f.name)) for f in arrow}
-        known = {key: kind for key, kind in inner.items() if kind is not None}
-        return type_name(fields=known) if len(known) == len(inner) else None
-    return None
+    return "string" if read_as_text(arrow) else _type_of(arrow, feature)
+
+
+def read_as_text(arrow: Any) -> bool:
+    """Whether text stands for the values of an Arrow type, which JSON does not have: times, and decimal numbers."""
+    return bool(pa.types.is_temporal(arrow) or pa.types.is_decimal(arrow))
 
 
 def type_name(item: str | None = None, fields: Mapping[str, str] | None = None) -> str:
@@ -154,6 +137,33 @@ def json_text(value: Any) -> str:
         return orjson.dumps(value).decode()
     except TypeError:  # half a character, a key that is no text, a number of more than 64 bits
         return json.dumps(value)
+
+
+def _type_of(arrow: Any, feature: Any) -> str | None:
+    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
+        return f"class<{', '.join(map(_quoted, feature['names']))}>"
+    if pa.types.is_dictionary(arrow):
+        return _type_of(arrow.value_type, None)
+    if any(test(arrow) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+        return "string"
+    if pa.types.is_null(arrow):
+        return "string"
+    if pa.types.is_boolean(arrow):
+        return "bool"
+    if pa.types.is_floating(arrow):
+        return "float64" if arrow.bit_width == 64 else "float32"
+    if pa.types.is_integer(arrow):
+        return str(arrow)
+    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+        inside = feature[0] if isinstance(feature, list) and feature else _inside(feature)
+        item = _type_of(arrow.value_type, inside)
+        return None if item is None else type_name(item)
+    if pa.types.is_struct(arrow) and arrow.num_fields:
+        notes = feature if isinstance(feature, dict) else {}
+        inner = {f.name: _type_of(f.type, notes.get(f.name)) for f in arrow}
+        known = {key: kind for key, kind in inner.items() if kind is not None}
+        return type_name(fields=known) if len(known) == len(inner) else None
+    return None
 
 
 def _problem_in_turns(turns: Any) -> str | None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import llmsynth.columns
-from llmsynth.columns import TURNS, column_type, type_name, type_of_arrow
+import llmsynth.column_types
+from llmsynth.column_types import TURNS, column_type, type_name, type_of_arrow
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=6)
 SCALARS = st.sampled_from(["string", "bool", "int8", "int32", "int64", "uint16", "uint64", "float32", "float64"])
@@ -62,6 +62,8 @@ def test_the_datasets_library_understands_features_and_header(columns: dict[str,
         (pa.large_list(pa.string()), "list<string>"),
         (pa.binary(), None),
         (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), None),
+        (pa.duration("s"), "string"),
+        (pa.list_(pa.timestamp("s")), None),
         (pa.map_(pa.string(), pa.int64()), None),
         (pa.struct([]), None),
     ],
@@ -87,6 +89,6 @@ def test_what_is_no_type_is_refused(name: str) -> None:
 
 
 def test_the_types_that_the_description_lists_are_there() -> None:
-    scalars, *others = (llmsynth.columns.__doc__ or "").split("\n\n")[1].strip().splitlines()
+    scalars, *others = (llmsynth.column_types.__doc__ or "").split("\n\n")[1].strip().splitlines()
     names = [*scalars.split(), others[0].split("  ")[2], others[-2].split()[0], others[-1].split()[0]]
     assert [column_type(name.strip()).problem(None) for name in names] == [None] * 15
