@@ -21,7 +21,7 @@ LAYERS = {
     1: "journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset options"
     " taxonomy overlap",
     2: "backends generators steps curation generated",  # the catalogue, and how records go through it
-    3: "card catalogue recipe finish synthesis estimate",  # the assembly
+    3: "card catalogue layout recipe recipe_text finish synthesis estimate",  # the assembly
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from llmsynth.cli import console
+from llmsynth.cli.funnel import funnel_table, is_thin, losses
 from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
@@ -219,12 +220,17 @@ def run_options(
 
 def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
     """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
+    if not dataset_of(recipe, out, update, quiet).complete:
+        raise typer.Exit(3)
+
+
+def dataset_of(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> Result:
+    """Make a recipe's dataset and tell what came of it."""
     directory = out or Path("runs") / recipe.name
     result = _synthesize(recipe, directory, update, quiet)
     console.say(_summary(result))
     print(result.dataset)
-    if not result.complete:
-        raise typer.Exit(3)
+    return result
 
 
 def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> Result:
@@ -243,17 +249,17 @@ def _summary(result: Result) -> str:
     """What a person wants to know at the end."""
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
-    lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
-    lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
-    lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
+    lines = [funnel_table(result.report)] if rows["in"] else []
+    lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
+    if is_thin(result.report):
+        lines += losses(result.report)
     if result.before:
         return "\n".join([*lines, "it was finished already: nothing was asked"])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
-    lines.append(
-        f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; {result.report['notes'].get('stopped')}"
-    )
+    requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; " if usage else ""
+    lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
     target = result.report["target"]
