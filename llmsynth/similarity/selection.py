@@ -46,7 +46,8 @@ class Nearest(NamedTuple):
 
 def ranking(scores: Floats, ids: Sequence[str]) -> Longs:
     """Rows by score, the highest first, and by id among equals; those without a score (NaN) last."""
-    return np.lexsort((np.asarray(ids, dtype=object).astype(str), -np.asarray(scores, np.float64)))
+    by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    return by_id[np.argsort(-np.asarray(scores, np.float64)[by_id], kind="stable")]
 
 
 def k_center(rows: Singles, k: int) -> Longs:
@@ -72,7 +73,7 @@ def mmr(rows: Singles, relevance: Floats, k: int, balance: float) -> Longs:
 
 
 def representation_filter(rows: Singles, k: int, threshold: float) -> Accepted:
-    """DEITA's quality-first filter (Liu et al., 2023, section 2.3): rows in their order, best first, until k are chosen.
+    """DEITA's quality-first filter (Liu et al., 2023, section 2.3): rows in their order until k are chosen.
 
     A row is accepted if no accepted one is more similar to it than `threshold`; at the threshold it is.
     """
@@ -83,9 +84,7 @@ def representation_filter(rows: Singles, k: int, threshold: float) -> Accepted:
     return Accepted(chosen[:made], against, similarity)
 
 
-def facility_location(
-    rows: Singles, k: int, *, exact_up_to: int = EXACT_UP_TO, neighbours: int = NEIGHBOURS
-) -> Longs:
+def facility_location(rows: Singles, k: int, *, exact_up_to: int = EXACT_UP_TO, neighbours: int = NEIGHBOURS) -> Longs:
     """Greedy facility location: k rows, or all, in the order chosen, that stand best for the whole set.
 
     Each next row adds most to the sum, over all rows, of the greatest similarity to a chosen row (negative ones count

@@ -23,7 +23,7 @@ def rough(a: Shorts, i: int, b: Shorts, j: int) -> int:
     one, other = a[i], b[j]
     for k in range(one.size):
         total = np.int32(total + np.int32(np.int32(one[k]) * np.int32(other[k])))
-    return total
+    return int(total)
 
 
 @compiled("float64(matrix, int64, int64)")
@@ -77,9 +77,7 @@ def heapify(heap: Longs, value: Floats) -> None:
 
 
 @compiled("int64(matrix, shorts, float64, float64, floats, float64, longs)")
-def spread(
-    rows: Singles, small: Shorts, unit: float, slack: float, worth: Floats, weight: float, chosen: Longs
-) -> int:
+def spread(rows: Singles, small: Shorts, unit: float, slack: float, worth: Floats, weight: float, chosen: Longs) -> int:
     """Choose, again and again, the row of greatest worth less `weight` times its greatest similarity to a chosen one.
 
     The first is the one of greatest worth. `unit` is what a similarity of 1 is among products of `small`.
@@ -170,7 +168,7 @@ def _gain(row: int, starts: Longs, members: Ints, similarities: Ints, best: Ints
 
 @compiled("void(longs, ints, ints, longs)")
 def cover(starts: Longs, members: Ints, similarities: Ints, chosen: Longs) -> None:
-    """Choose, again and again, the row that adds most to the sum over all rows of their best similarity to a chosen one.
+    """Choose, again and again, what adds most to the sum over all rows of their best similarity to a chosen one.
 
     Row j counts for the rows members[starts[j]:starts[j + 1]], with the similarities of the same places.
     Sums are of integers, below 2^53, so they come out the same in any order.
