@@ -74,7 +74,8 @@ def synthesize(
     """Make the dataset a recipe describes, in `directory`; called again, go on where it stopped.
 
     backends: replace those of the recipe's models, by role.
-    update: allow a directory made by another recipe; what the journal already holds is not asked again.
+    update: allow a directory made by another recipe, or by this one from other seeds, prompts or taxonomies; what the
+        journal already holds is not asked again.
     watch: called a few times a second with the run.
 
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
@@ -178,20 +179,18 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             " what was answered before is not asked again",
         )
     report = directory / _REPORT
-    if differences or not report.is_file():
+    if update or not report.is_file():
         return None
     finished: dict[str, Any] = orjson.loads(report.read_bytes())
     if not finished["complete"]:
         return None
     source = finished["notes"].get("source")
-    if source is None or source["digest"] == digest_of(recipe.build().generator):
-        return finished
-    if not update:
+    if source is not None and source["digest"] != digest_of(recipe.build().generator):
         raise RunError(
             f"{source['name']} is no longer what {directory} was made from",
             "choose another directory, or --update to make it anew: what was answered before is not asked again",
         )
-    return None
+    return finished
 
 
 def _claim(recipe: Recipe, directory: Path) -> None:

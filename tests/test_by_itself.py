@@ -1,4 +1,4 @@
-"""A generator in code of one's own: no recipe, no command, and an event loop that runs already, as a notebook's does."""
+"""A generator in code of one's own: no recipe, no command, and an event loop that runs already, as in a notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One generator's records as the seeds of another: what is made of them, in which order, and how it is accounted for."""
+"""One generator's records as the seeds of another: what is made of them, in which order, how it is accounted for."""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the run lives; runs/NAME when not given.")
 ]
 Update = Annotated[
-    bool, typer.Option("--update", help="Go on in a directory that another recipe began; its answers are used again.")
+    bool,
+    typer.Option(
+        "--update", help="Go on in a directory that another recipe, or other seeds, began; its answers are used again."
+    ),
 ]
 ModelOption = Annotated[
     str,
