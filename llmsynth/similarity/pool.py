@@ -31,12 +31,10 @@ most pairs apart that merely share an indexed element.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from llmsynth.similarity import kernels
+from llmsynth.similarity.compiling import Ints, Words, room
 
 _UNINDEXED = 1024  # texts compared one by one before the first index is built
 
@@ -141,11 +139,11 @@ class TokenPool:
 
     def _best(
         self,
-        query: kernels.Ints,
-        elements: kernels.Ints,
-        sketch: kernels.Words,
+        query: Ints,
+        elements: Ints,
+        sketch: Words,
         floor: float,
-        positions: kernels.Ints,
+        positions: Ints,
         k: int,
     ) -> list[tuple[int, float]]:
         top = np.empty(k, np.int64)
@@ -168,7 +166,7 @@ class TokenPool:
         )
         return list(zip(top[:count].tolist(), scores[:count].tolist(), strict=True))
 
-    def _query(self, tokens: list[str]) -> tuple[kernels.Ints, kernels.Ints, kernels.Words]:
+    def _query(self, tokens: list[str]) -> tuple[Ints, Ints, Words]:
         """A text as tokens, elements (both -1 where the pool has none) and sketch."""
         get = self._vocabulary.get
         query = np.array([get(token, -1) for token in tokens], np.int32)
@@ -207,19 +205,19 @@ class TokenPool:
 
     def _reserve(self, more: int) -> None:
         """Make room for a text of so many tokens, each of which brings one new element at most."""
-        self._starts = _room(self._starts, self._texts + 2)
-        self._sketches = _room(self._sketches, self._texts + 1)
-        self._seen = _room(self._seen, self._texts + 1)
-        self._found = _room(self._found, self._texts + 1)
-        self._stream = _room(self._stream, self._tokens + more)
-        self._carries = _room(self._carries, more)
+        self._starts = room(self._starts, self._texts + 2)
+        self._sketches = room(self._sketches, self._texts + 1)
+        self._seen = room(self._seen, self._texts + 1)
+        self._found = room(self._found, self._texts + 1)
+        self._stream = room(self._stream, self._tokens + more)
+        self._carries = room(self._carries, more)
         elements = self._elements + more
-        self._following = _room(self._following, elements, -1)
-        self._token_of = _room(self._token_of, elements)
-        self._current = _room(self._current, elements, -2)
-        self._rank = _room(self._rank, elements + 1, -1)
-        self._asked = _room(self._asked, elements)
-        self._bits = _room(self._bits, elements)
+        self._following = room(self._following, elements, -1)
+        self._token_of = room(self._token_of, elements)
+        self._current = room(self._current, elements, -2)
+        self._rank = room(self._rank, elements + 1, -1)
+        self._asked = room(self._asked, elements)
+        self._bits = room(self._bits, elements)
 
 
 def token_f1(a: list[str], b: list[str]) -> float:
@@ -232,12 +230,3 @@ def token_f1(a: list[str], b: list[str]) -> float:
     bits = np.zeros(len(vocabulary), np.uint64)
     common = kernels.lcs(first, second, names, bits, np.zeros(second.size, np.uint64))
     return kernels.f1(common, first.size, second.size)
-
-
-def _room(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
-    """The array itself, or a copy with room for at least `size` items and some to come."""
-    if size <= len(array):
-        return array
-    grown = np.full((max(size, len(array) * 3 // 2, 16), *array.shape[1:]), fill, array.dtype)
-    grown[: len(array)] = array
-    return grown
