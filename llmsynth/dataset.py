@@ -142,6 +142,24 @@ class RecordWriter:
         self.flush()
 
 
+def rewrite_records(folder: str | Path, records: Iterable[Record]) -> None:
+    """Put these records into `folder` in place of those there, from which they may be read meanwhile."""
+    folder = Path(folder)
+    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    with _kept_by_disk(folder):
+        shutil.rmtree(old, ignore_errors=True)
+    writer = RecordWriter(new)
+    try:
+        writer.write(records)
+        writer.close()
+        with _kept_by_disk(folder):
+            folder.rename(old)
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def read_records(folder: str | Path) -> Iterator[Record]:
     """The records that a `RecordWriter` put into `folder`, in order."""
     folder = Path(folder)

@@ -58,7 +58,6 @@ def write_results(
     )
     write_card(folder, facts)
     return {
-        "complete": _is_complete(run),
         "target": run.target,
         "rows": tally.report(),
         "funnel": funnel.report(),
@@ -90,13 +89,6 @@ class _Used:
     def answers(self) -> int:
         """How many answers there are that at least one record came from."""
         return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
-
-
-def _is_complete(run: Run) -> bool:
-    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
-    seeds = run.notes.get("seeds")
-    short = isinstance(seeds, dict) and seeds["short"] > 0
-    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
 
 
 def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:

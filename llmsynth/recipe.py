@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
-from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, steps_of, used
+from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
 from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import Generator, asks
@@ -23,6 +23,7 @@ from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
 from llmsynth.recipe_text import apply_override, key_path, parse_yaml
 from llmsynth.request import Backend, Sampling
+from llmsynth.selectors import Selector
 from llmsynth.steps import Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
@@ -38,9 +39,10 @@ _PRIVATE = {"base_url", "api_key_env"}
 class Recipe(BaseModel):
     """What to make, with which models. Nothing in it is secret: keys are named by environment variable.
 
-    target: kept records wanted; None until the generator ends by itself.
+    target: kept records wanted, before selectors choose from them; None until the generator ends by itself.
     generator, steps: `use` names one, the other keys are its options. Where the generator's `seeds` are such a
         mapping, another generator makes them: its `target` says how many, its `steps` what they go through first.
+    selectors: in the same way; what each leaves of the kept records is what the next one chooses from.
     models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
         parameters of every request, the keys of `HowToAsk` say how to ask and those of `FinishPolicy`
         what to do with an answer that was cut short or withheld, the other keys are
@@ -58,6 +60,7 @@ class Recipe(BaseModel):
     generator: dict[str, Any]
     models: dict[str, dict[str, Any]] = {}
     steps: list[dict[str, Any]] = []
+    selectors: list[dict[str, Any]] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
     license: str | None = None
@@ -139,7 +142,8 @@ class Recipe(BaseModel):
         generator = generator_of(self.generator, ("generator",))
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
-        return Built(generator, models, caps, steps_of(self.steps, ("steps",)))
+        steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
+        return Built(generator, models, caps, steps, selectors)
 
     @property
     def generators(self) -> list[str]:
@@ -168,11 +172,14 @@ class Recipe(BaseModel):
             for role, model in built.models.items()
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
+        data["selectors"] = resolved_steps(self.selectors, built.selectors)
         return data
 
     def funnel(self) -> Funnel:
         """The stages that records go through, nothing counted yet."""
-        return Funnel(self.generators[-1], [spec["use"] for spec in self.steps])
+        return Funnel(
+            self.generators[-1], [spec["use"] for spec in self.steps], [spec["use"] for spec in self.selectors]
+        )
 
     def to_yaml(self) -> str:
         """The recipe as a file that `load` reads back."""
@@ -241,6 +248,7 @@ class Built:
     models: dict[str, BuiltModel]
     caps: Caps
     steps: list[Step]
+    selectors: list[Selector]
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

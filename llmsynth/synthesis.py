@@ -129,9 +129,15 @@ async def _synthesize(
             raise
         _claim(recipe, directory)
         funnel = recipe.funnel()
+        heard = (lambda: watch(run)) if watch else (lambda: None)
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
             await _generate(run, built, directory, funnel)
+            came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            if built.selectors:
+                from llmsynth.selection import select
+
+                await select(built.selectors, directory / "records", run, funnel.selectors, heard)
         finally:
             await run.aclose()
             if watching:
@@ -142,7 +148,7 @@ async def _synthesize(
     from llmsynth.finish import write_results
 
     run.phase = "writing the dataset"
-    report = write_results(recipe, run, built, directory, funnel, lambda: watch(run) if watch else None)
+    report = {**came, **write_results(recipe, run, built, directory, funnel, heard)}
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -227,6 +233,13 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
         await curation.settle()
     finally:
         writer.close()
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
+    seeds = run.notes.get("seeds")
+    short = isinstance(seeds, dict) and seeds["short"] > 0
+    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
 
 
 async def _watch(run: Run, watch: Watcher) -> None:

@@ -266,7 +266,7 @@ def _summary(result: Result) -> str:
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
     target = result.report["target"]
-    if target is not None and rows["kept"] < target:
+    if target is not None and result.report["missing"]:
         lines.append(
             f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
         )
