@@ -13,6 +13,7 @@ import yaml
 from llmsynth.card import PAPERS, CardFacts, write_card
 from llmsynth.dataset import read_records, write_dataset
 from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import asks
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -35,11 +36,13 @@ def write_results(
         info = write_dataset(records, folder, columns)
     tally = run.tally
     resolved = recipe.resolved()
+    source: Any = run.notes.get("source")
     started_from = _started_from(run.notes)
     facts = CardFacts(
         name=recipe.name,
         generators=tuple(recipe.generators),
         splits=(info,),
+        curated="" if source is None or asks(built.generator) else str(source["name"]),
         method=about.summary,
         models=tuple(
             {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()

@@ -42,9 +42,9 @@ class Stage:
         if drop.reason not in self.samples:
             texts = " ".join(str(value)[:_SAMPLE_CHARACTERS] for value in record.fields.values() if value)
             self.samples[drop.reason] = {
-                "id": record.id,
-                "detail": shorten(drop.detail, _SAMPLE_CHARACTERS),
-                "text": shorten(texts, _SAMPLE_CHARACTERS),
+                "id": _shown(record.id),
+                "detail": _shown(drop.detail),
+                "text": _shown(texts),
             }
 
     def report(self) -> dict[str, Any]:
@@ -84,3 +84,8 @@ def passed(stage: Stage, before: Iterable[Record], after: Iterable[Record]) -> N
     for old, new in zip(before, after, strict=True):
         if old.dropped is None:
             stage.count(new)
+
+
+def _shown(text: str) -> str:
+    """One short line that can be printed, even of what is no valid text."""
+    return shorten(text, _SAMPLE_CHARACTERS).encode("utf-8", "backslashreplace").decode()

@@ -56,6 +56,7 @@ def curate(
     data: dict[str, Any] = {
         "name": name or f"{Path(source).stem}-curated",
         "seed": seed,
+        "language": [],
         "generator": {"use": "rows", "path": source},
         **_work(steps),
     }

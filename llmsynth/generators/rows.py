@@ -177,7 +177,9 @@ class Rows:
         known = self.survey.columns
         if name not in known or name not in self._names:
             near = difflib.get_close_matches(name, self._names, 1, 0.5)
-            has = f"its columns are {', '.join(self._names)}"
+            has = f"its columns are {', '.join(known)}" + (
+                f"; kept are {', '.join(self.columns)}" if self.columns else ""
+            )
             raise SourceError(f"{self.path} has no column {name!r}", f"did you mean {near[0]}? {has}" if near else has)
 
     def _check_text(self, name: str) -> None:
