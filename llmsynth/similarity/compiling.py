@@ -48,9 +48,9 @@ def compiled(signature: str) -> Callable[[Kernel], Kernel]:
 
     def compile_kernel(kernel: Kernel) -> Kernel:
         try:
-            made: Kernel = numba.njit(signature, cache=True, error_model="numpy")(kernel)
+            made: Kernel = numba.njit(signature, cache=True, error_model="numpy", nogil=True)(kernel)
         except (RuntimeError, OSError):  # numba's words for "no such folder" and "its disk is full"
-            made = numba.njit(signature, error_model="numpy")(kernel)
+            made = numba.njit(signature, error_model="numpy", nogil=True)(kernel)
         return made
 
     return compile_kernel
