@@ -18,7 +18,8 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy",  # values: no I/O, no clock
-    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap",
+    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
+    " embed endpoint headers",
     2: "backends generators steps",  # the catalogue
     3: "card recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",
@@ -110,7 +111,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
         _ = llmsynth.nonsense
 
 
-@pytest.mark.parametrize("registry", ["backends:BACKENDS", "generators:GENERATORS", "steps:STEPS"])
+@pytest.mark.parametrize("registry", ["backends:BACKENDS", "generators:GENERATORS", "steps:STEPS", "embed:EMBEDDERS"])
 def test_everything_registered_can_be_imported(registry: str) -> None:
     module, _, name = registry.partition(":")
     for target in getattr(importlib.import_module(f"llmsynth.{module}"), name).values():
