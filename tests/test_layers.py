@@ -19,7 +19,7 @@ PACKAGE = Path(llmsynth.__file__).parent
 LAYERS = {
     0: "errors record request text parsing similarity prices policy",  # values: no I/O, no clock
     1: "journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset options"
-    " taxonomy overlap",
+    " taxonomy overlap embed endpoint headers",
     2: "backends generators steps selectors curation generated selection",  # the catalogue, and how records go through it
     3: "card catalogue layout recipe recipe_text finish synthesis estimate",  # the assembly
     4: "cli __main__",
@@ -111,7 +111,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
         _ = llmsynth.nonsense
 
 
-@pytest.mark.parametrize("registry", [f"{name}:{name.upper()}" for name in CATALOGUES])
+@pytest.mark.parametrize("registry", [f"{name}:{name.upper()}" for name in CATALOGUES] + ["embed:EMBEDDERS"])
 def test_everything_registered_can_be_imported(registry: str) -> None:
     module, _, name = registry.partition(":")
     for target in getattr(importlib.import_module(f"llmsynth.{module}"), name).values():
