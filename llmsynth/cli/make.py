@@ -157,7 +157,8 @@ def validate(
 
 def _report_overlaps(seeds: str, benchmark: str) -> None:
     """Print each seed that a benchmark holds too: what grows from it would not test anything."""
-    from llmsynth.overlap import find_overlaps, texts_in
+    from llmsynth.benchmarks import texts_in
+    from llmsynth.overlap import find_overlaps
     from llmsynth.sources import read_rows, read_seeds
 
     ours = [(seed.id, text) for seed in read_seeds(seeds) for text in (seed.instruction, *seed.instances[0]) if text]
