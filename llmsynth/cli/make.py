@@ -162,8 +162,9 @@ def validate(
 
 def _report_overlaps(generator: Any, benchmark: str) -> None:
     """Print each seed that a benchmark holds too: what grows from it would not test anything."""
+    from llmsynth.benchmarks import texts_in
     from llmsynth.generated import Generated
-    from llmsynth.overlap import find_overlaps, texts_in
+    from llmsynth.overlap import find_overlaps
     from llmsynth.sources import read_rows, read_seeds
 
     while isinstance(seeds := getattr(generator, "seeds", None), Generated):

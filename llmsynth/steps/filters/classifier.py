@@ -45,7 +45,8 @@ class Classifier:
         numbers = self._classify([joined(batch[place], self.on) for place in kept]) if kept else []
         if len(numbers) != len(kept):
             raise RecipeError(
-                f"classifier: {self.function} gave {len(numbers)} numbers for {len(kept)} texts", "one for each, in order"
+                f"classifier: {self.function} gave {len(numbers)} numbers for {len(kept)} texts",
+                "one for each, in order",
             )
         result = list(batch)
         for place, number in zip(kept, numbers, strict=True):

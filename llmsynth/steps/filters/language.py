@@ -83,9 +83,7 @@ class Language:
             return record.drop(drop.reason, drop.detail) if drop else record
         for name in self.on:
             text = text_of(record.fields.get(name))
-            drop = wrong_language(
-                text, "" if name in self.asked else told, self.allowed, self.certainty, self.letters
-            )
+            drop = wrong_language(text, "" if name in self.asked else told, self.allowed, self.certainty, self.letters)
             if drop:
                 return record.drop(drop.reason, f"{name}: {drop.detail}")
         return record

@@ -125,7 +125,12 @@ def _ibans(text: str) -> Iterator[Found]:
 def _cards(text: str) -> Iterator[Found]:
     for one in patterns.CARD.finditer(text):
         digits = re.sub(r"\D", "", one.group())
-        if 13 <= len(digits) <= 19 and patterns.ISSUER.match(digits) and luhn(digits) and digits not in patterns.TEST_CARDS:
+        if (
+            13 <= len(digits) <= 19
+            and patterns.ISSUER.match(digits)
+            and luhn(digits)
+            and digits not in patterns.TEST_CARDS
+        ):
             yield Found("card", one.start(), one.end())
 
 

@@ -32,12 +32,18 @@ ANNOUNCED = re.compile(
     r"|cellulare|telefono)\b|☎|📞|📱)[^\d\n]{0,25}$",
     re.IGNORECASE,
 )
-DATE = re.compile(r"(?:1[89]|20)\d\d[ ./-]\d{1,2}[ ./-]\d{1,2}|\d{1,2}[ ./-]\d{1,2}[ ./-](?:1[89]|20)?\d\d|(?:1[89]|20)\d\d[ -]+(?:1[89]|20)\d\d")
+DATE = re.compile(
+    r"(?:1[89]|20)\d\d[ ./-]\d{1,2}[ ./-]\d{1,2}|\d{1,2}[ ./-]\d{1,2}[ ./-](?:1[89]|20)?\d\d|(?:1[89]|20)\d\d[ -]+(?:1[89]|20)\d\d"
+)
 # the range for fiction in North America, and its like in Britain
-NOBODYS_NUMBER = re.compile(r"^1?\d{3}55501\d\d$|^55501\d\d$|^(?:44|0)?7700900\d{3}$|^(\d)\1+$|^(?:1?2345678\d*|0123456789|9876543210)$")
+NOBODYS_NUMBER = re.compile(
+    r"^1?\d{3}55501\d\d$|^55501\d\d$|^(?:44|0)?7700900\d{3}$|^(\d)\1+$|^(?:1?2345678\d*|0123456789|9876543210)$"
+)
 
 CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
-ISSUER = re.compile(r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5)|35(?:2[89]|[3-8])|62")
+ISSUER = re.compile(
+    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5)|35(?:2[89]|[3-8])|62"
+)
 TEST_CARDS = frozenset(
     (
         "4111111111111111",
@@ -61,7 +67,9 @@ TEST_CARDS = frozenset(
     )
 )
 
-IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?)(?![A-Za-z0-9])")
+IBAN = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?)(?![A-Za-z0-9])"
+)
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
     "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
@@ -92,4 +100,6 @@ SECRET = re.compile(
     r"|https://hooks\.slack\.com/services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,-]*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)"
 )
-PLACEHOLDER = re.compile(r"example|your|xxxx|placeholder|dummy|\.\.\.|1234567890|abcdefgh|test_?key|changeme|insert|redacted", re.IGNORECASE)
+PLACEHOLDER = re.compile(
+    r"example|your|xxxx|placeholder|dummy|\.\.\.|1234567890|abcdefgh|test_?key|changeme|insert|redacted", re.IGNORECASE
+)

@@ -58,9 +58,7 @@ _REQUEST = (
     r"(?:requests?|tasks?|inquiry|query|prompts?|questions?|instructions?|topics?|content|conversation|information"
     r"|material|activit(?:y|ies)|scenario|sort of thing|kind of thing|exercise|assignment)"
 )
-_NEED = (
-    r"(?:more|additional|further|enough|sufficient|the necessary|any) (?:\w+ )?(?:information|context|details|data|input)"
-)
+_NEED = r"(?:more|additional|further|enough|sufficient|the necessary|any) (?:\w+ )?(?:information|context|details|data|input)"
 _GIVEN = (
     r"(?:text|passage|paragraph|sentences?|question|input|document|article|image|picture|photo|list|data|code|context"
     r"|information|details|file|link|topic|email|review|words?|name|numbers?|table|options?|choices|statement|content)"

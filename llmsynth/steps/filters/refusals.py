@@ -68,7 +68,7 @@ def _refusal(voice: str, told: str) -> str:
     return found.group() if found else ""
 
 
-_QUOTES = str.maketrans("’‘ʼ´“”„«»", "''''\"\"\"\"\"")
+_QUOTES = str.maketrans("’‘ʼ´“”„«»", '\'\'\'\'"""""')
 _NOT_OWN = re.compile(
     r"""```.*?(?:```|\Z)  |  `[^`\n]+`  |  ^>[^\n]*$  |  "[^"\n]{1,2000}"  |  (?<![\w'])'[^'\n]{12,}'(?!\w)""",
     re.DOTALL | re.MULTILINE | re.VERBOSE,

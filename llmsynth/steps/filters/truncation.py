@@ -77,7 +77,10 @@ _HANGS = re.compile(
     r"|like|it|he|she|they|we|i|there|one of|some of|any|both|either|neither))\s*$",
     re.IGNORECASE,
 )
-_NATURAL_ENDS = re.compile(r"\b(?:it|him|there|then|so|this|these|those|not|no|what|why|how|where|is|are|was|were|be|does|did|can|could|will|would|should|might|may|have|had|has|more|most|any|each|both|either|neither|who|that|about|for|with|of|to|at|from|by|through|under|within|without|like|also|he|she|they|we|i)\s*$", re.IGNORECASE)
+_NATURAL_ENDS = re.compile(
+    r"\b(?:it|him|there|then|so|this|these|those|not|no|what|why|how|where|is|are|was|were|be|does|did|can|could|will|would|should|might|may|have|had|has|more|most|any|each|both|either|neither|who|that|about|for|with|of|to|at|from|by|through|under|within|without|like|also|he|she|they|we|i)\s*$",
+    re.IGNORECASE,
+)
 _AFTER_SENTENCE = re.compile(r".*[a-z\d)\"'”][.!?][\"'”)]?\s+([A-Z\"“(].*)$")
 _FRAGMENTS = re.compile(
     r"\b(?:fragments?|incomplete|half of|beginning of|first (?:half|part|\d+ words)|cut off|truncate\w*|opening (?:words|line)|cliffhanger"
@@ -93,7 +96,9 @@ def _inside_code(text: str) -> bool:
 
 
 def _looks_like_code(line: str) -> bool:
-    return bool(re.search(r"[{};=<>\\$|]|\w\(|https?://|^\s*(?:def|class|for|while|if|return|import|else|elif|try)\b.*:$", line))
+    return bool(
+        re.search(r"[{};=<>\\$|]|\w\(|https?://|^\s*(?:def|class|for|while|if|return|import|else|elif|try)\b.*:$", line)
+    )
 
 
 def _open_bracket(line: str) -> bool:
