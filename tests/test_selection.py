@@ -47,6 +47,14 @@ def test_selectors_choose_one_after_the_other(tmp_path: Path) -> None:
     assert kept(result) == kept(selected(tmp_path, one, two, name="again"))
 
 
+def test_selectors_see_vectors_of_the_texts_they_name(tmp_path: Path) -> None:
+    spread = {"use": "k-center", "n": 10, "on": ["text"]}
+    result = selected(tmp_path, spread, {"use": "mmr", "n": 4, "on": ["text"]}, target=600)
+    assert [stage["kept"] for stage in result.report["funnel"]][-2:] == [10, 4]
+    assert result.report["funnel"][-2]["in"] == 600
+    assert kept(selected(tmp_path, {**spread, "on": ["kind"]}, target=600, name="kinds"))[0] == "data.jsonl:1"
+
+
 def test_a_target_counts_what_is_there_to_choose_from(tmp_path: Path) -> None:
     result = selected(tmp_path, {"use": "quotas", "by": ["kind"], "each": 1}, target=100)
     assert result.complete and result.report["missing"] == 0

@@ -109,16 +109,18 @@ def _lay_out(data: dict[str, Any], on: tuple[str, ...]) -> None:
     from llmsynth import options
     from llmsynth.generators.rows import Rows, holds_text
     from llmsynth.layout import Layout
+    from llmsynth.selectors import SELECTORS
     from llmsynth.steps import STEPS
 
     about = Rows(data["generator"]["path"], columns=tuple(data["generator"].get("columns", ()))).about
     texts = [column for column, kind in about.columns.items() if holds_text(kind)]
     layout = Layout.of(texts, on)
     data["generator"]["on"] = [*layout.whole]
-    for place, spec in enumerate(data["steps"]):
-        if isinstance(spec, dict) and "use" in spec:
-            target = options.find(spec["use"], STEPS, ("steps", place, "use"))
-            data["steps"][place] = layout.options(target, spec)
+    for key, registry in (("steps", STEPS), ("selectors", SELECTORS)):
+        for place, spec in enumerate(data.get(key, [])):
+            if isinstance(spec, dict) and "use" in spec:
+                target = options.find(spec["use"], registry, (key, place, "use"))
+                data[key][place] = layout.options(target, spec)
 
 
 def _names(text: str) -> list[str]:
