@@ -21,7 +21,7 @@ LAYERS = {
     1: "journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset options"
     " taxonomy overlap embed endpoint headers benchmarks",
     2: "backends generators steps selectors curation generated selection",  # the catalogue, and how records go through it
-    3: "card catalogue layout recipe recipe_text finish synthesis estimate",  # the assembly
+    3: "card catalogue footprint layout prediction recipe recipe_text finish synthesis estimate",  # the assembly
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -49,7 +49,7 @@ def test_selectors_choose_one_after_the_other(tmp_path: Path) -> None:
 
 def test_selectors_see_vectors_of_the_texts_they_name(tmp_path: Path) -> None:
     spread = {"use": "k-center", "n": 10, "on": ["text"]}
-    result = selected(tmp_path, spread, {"use": "mmr", "n": 4, "on": ["text"]}, target=600)
+    result = selected(tmp_path, spread, {"use": "facility-location", "n": 4, "on": ["text"]}, target=600)
     assert [stage["kept"] for stage in result.report["funnel"]][-2:] == [10, 4]
     assert result.report["funnel"][-2]["in"] == 600
     assert kept(selected(tmp_path, {**spread, "on": ["kind"]}, target=600, name="kinds"))[0] == "data.jsonl:1"

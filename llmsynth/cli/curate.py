@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmsynth.cli import make
+from llmsynth.cli import console, make
 from llmsynth.cli.funnel import THIN, is_thin
-from llmsynth.errors import RecipeError
+from llmsynth.errors import RecipeError, RunError
+
+if TYPE_CHECKING:
+    from llmsynth.prediction import Prediction
+    from llmsynth.recipe import Recipe
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -38,6 +42,9 @@ def curate(
     license: make.License = "",
     out: make.Out = None,
     set_: make.Overrides = [],  # noqa: B006
+    memory_limit: Annotated[
+        str, typer.Option(metavar="SIZE", help="Do not begin if more memory is expected to be needed, such as 4GiB.")
+    ] = "",
     min_yield: Annotated[
         float, typer.Option(min=0, max=1, help="Keep a smaller share of the rows than this, and it ends with code 3.")
     ] = THIN,
@@ -72,6 +79,8 @@ def curate(
     if print_recipe:
         print(recipe.to_yaml(), end="")
         return
+    limit = _bytes(memory_limit) if memory_limit else None
+    _look_ahead(recipe, out, limit, update, quiet)
     result = make.dataset_of(recipe, out, update, quiet)
     if not result.complete or is_thin(result.report, min_yield):
         raise typer.Exit(3)
@@ -127,7 +136,57 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def bytes_of(text: str) -> int:
+def _look_ahead(recipe: Recipe, out: Path | None, limit: int | None, update: bool, quiet: bool) -> None:
+    """Tell what the run will take, if it is still to be made. Raises `RunError` where that is more than the limit."""
+    import asyncio
+
+    from llmsynth.prediction import predict
+    from llmsynth.synthesis import inspect
+
+    directory = out or Path("runs") / recipe.name
+    if (quiet and limit is None) or inspect(recipe, directory, update) is not None:
+        return
+    expected = asyncio.run(predict(recipe, directory))
+    if expected is None:
+        return
+    if not quiet:
+        console.say(expectation(expected))
+    if limit is not None and expected.bytes > limit:
+        most = max(expected.stages, key=lambda stage: stage.bytes, default=None)
+        held = f"; {most.name} holds {_size(most.bytes)} of it" if most else ""
+        raise RunError(
+            f"{_size(expected.bytes)} of memory are expected to be needed, more than the {_size(limit)} allowed{held}",
+            "raise --memory-limit, leave that step out, or put a step that drops many rows before it",
+        )
+
+
+def expectation(expected: Prediction) -> str:
+    """A prediction as people read it."""
+    lines = [
+        f"expected: {_time(expected.seconds)} and {_size(expected.bytes)} of memory for {expected.rows:,} rows,"
+        f" going by {expected.sampled:,} of them"
+    ]
+    for stage in expected.stages:
+        told = "asks a model, which takes what it takes" if stage.asks else _time(stage.seconds)
+        holds = f", holds {_size(stage.bytes)}" if stage.bytes > _WORTH_TELLING else ""
+        lines.append(f"  {stage.name}: {stage.rows:,} rows, {told}{holds}")
+    return "\n".join(lines)
+
+
+_WORTH_TELLING = 2**20
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _bytes(text: str) -> int:
     """A size such as 4GiB, 500M or 1000000. Raises `RecipeError`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text, re.IGNORECASE)
     if match is None:
