@@ -15,6 +15,9 @@ from llmsynth.run import Run
 
 STEPS = {
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
+    "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
+    "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
+    "semantic-duplicates": "llmsynth.steps.duplicates:SemanticDuplicates",
 }
 
 
