@@ -272,7 +272,8 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
 def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
-    for model in result.get("models", {}).values():
+    embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
+    for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():
             del model[key]
     generator = result["generator"]

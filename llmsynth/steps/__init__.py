@@ -15,6 +15,9 @@ from llmsynth.run import Run
 
 STEPS = {
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
+    "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
+    "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
+    "semantic-duplicates": "llmsynth.steps.duplicates:SemanticDuplicates",
     # filters
     "instruction-profile": "llmsynth.steps.filters.instruction_profile:InstructionProfile",
     "length": "llmsynth.steps.filters.length:Length",
