@@ -17,8 +17,10 @@ PACKAGE = Path(llmsynth.__file__).parent
 
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
-    0: "errors record request text parsing similarity prices policy",  # values: no I/O, no clock
-    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap",
+    # values: no I/O, no clock
+    0: "errors record request text parsing similarity prices policy agreement families forms heuristics",
+    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
+    " rubric",
     2: "backends generators steps selectors",  # the catalogue
     3: "card recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",

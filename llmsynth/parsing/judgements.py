@@ -24,8 +24,8 @@ def parse_marks(
 
     Read are lines such as "accuracy: 4", "**Accuracy** - 4/5" or "| Accuracy | 4 |", a heading with the mark below it,
     and JSON objects. With a single criterion its mark may also go by another name ("Score: 4", "[[4]]"), be the one
-    number "out of" the scale, or the one number that is given ("it deserves a 4"). Of a reply that was cut, a number at the very end may
-    lack a digit and is none.
+    number "out of" the scale, or the one that is given ("it deserves a 4"). Of a reply that was cut, a number at the
+    very end may lack a digit and is none.
     """
     plain = without_thinking(text)
     if truncated:

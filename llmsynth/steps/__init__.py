@@ -15,6 +15,9 @@ from llmsynth.run import Run
 
 STEPS = {
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
+    "heuristics": "llmsynth.steps.heuristics:Heuristics",
+    "judge": "llmsynth.steps.judge:Judge",
+    "pairwise-judge": "llmsynth.steps.pairwise:PairwiseJudge",
 }
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from llmsynth.families import families_of
 from llmsynth.model import Model
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion, Request
 from llmsynth.run import Run
+
+log = logging.getLogger(__name__)
 
 MOST_CHARACTERS = 200_000  # of a task that a model is asked about
 
@@ -43,9 +47,11 @@ def unanswered(record: Record, run: Run, step: str, completion: Completion) -> R
 def traced(record: Record, completions: Sequence[Completion]) -> Record:
     """The record with the completions that judged it appended to its trail.
 
-    The lists of the trail run parallel. A record that has none, such as one from a file, gets one.
+    The lists of the trail run parallel. A record that has none, such as one from a file, gets one. `completions` tells
+    how many of them, the first ones, made the record rather than judged it.
     """
     meta = dict(record.meta)
+    meta.setdefault("completions", len(meta.get("journal", ())))
     lists = [name for name in _TRAIL if name in meta]
     for name in lists if "journal" in lists else _TRAIL:
         told = [_TRAIL[name](completion) for completion in completions]
@@ -56,6 +62,27 @@ def traced(record: Record, completions: Sequence[Completion]) -> Record:
 async def answers(model: Model, requests: Sequence[Request]) -> list[Completion]:
     """What the requests come to, all asked at once, in their order."""
     return [completion async for completion in model.stream(requests, max(1, len(requests)))]
+
+
+def warn_of_family(record: Record, run: Run, step: str, judge: str, generators: Sequence[str] = ()) -> None:
+    """Warn, once for each model, where a judge is of the family of a model that made the record: it favours its own."""
+    made = record.meta.get("completions", len(record.meta.get("models", ())))
+    for model in {*generators, *record.meta.get("models", ())[:made]}:
+        shared = families_of(str(model)) & families_of(judge)
+        warned: list[str] = _tally(run, step).setdefault("same_family", [])
+        if shared and model not in warned:
+            warned.append(model)
+            warned.sort()
+            log.warning(
+                "%s: the judge %s is of the family of %s (%s), which it may favour: another family judges more fairly",
+                *(step, judge, model, ", ".join(sorted(shared))),
+            )
+
+
+def add_to(run: Run, step: str, name: str) -> None:
+    """Count something about a step for the report."""
+    notes = _tally(run, step)
+    notes[name] = notes.get(name, 0) + 1
 
 
 def note(run: Run, step: str, name: str, value: object) -> None:

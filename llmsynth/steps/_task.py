@@ -58,7 +58,8 @@ def task_of(record: Record, columns: Columns, output: str = "") -> Task | NoTask
         (output, True),
         (columns.source, False),
     ):
-        text = text_of(record.fields.get(name))
+        value = record.fields.get(name)
+        text = answer_in(value) if name == output else text_of(value)
         if text is None:
             return NoTask("no_text", f"the field {name!r} holds a {type(record.fields[name]).__name__}")
         if needed and not text.strip():
@@ -81,6 +82,13 @@ def turns_of(record: Record, columns: Columns) -> list[Task] | NoTask:
             return task
         tasks.append(task)
     return tasks or NoTask("no_text", f"the field {columns.messages!r} holds no answer")
+
+
+def answer_in(value: Any) -> str | None:
+    """An answer as text: also the last turn of a conversation, as preference data has them."""
+    if isinstance(value, Sequence) and not isinstance(value, str) and value and all(map(_is_turn, value)):
+        return str(value[-1]["content"]) if _is_answer(value[-1]) else None
+    return text_of(value)
 
 
 def text_of(value: Any) -> str | None:
