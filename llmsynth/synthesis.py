@@ -105,7 +105,7 @@ def open_run(
         for role, spec in built.models.items()
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
-    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target), built
+    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target, directory=journal.path.parent), built
 
 
 async def _synthesize(

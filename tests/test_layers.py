@@ -20,7 +20,7 @@ LAYERS = {
     # values: no I/O, no clock
     0: "errors record request text parsing similarity prices policy agreement families forms heuristics",
     1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
-    " rubric",
+    " rubric embed endpoint headers",
     2: "backends generators steps selectors",  # the catalogue
     3: "card recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",
@@ -112,7 +112,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
         _ = llmsynth.nonsense
 
 
-@pytest.mark.parametrize("registry", [f"{name}:{name.upper()}" for name in CATALOGUES])
+@pytest.mark.parametrize("registry", [*(f"{name}:{name.upper()}" for name in CATALOGUES), "embed:EMBEDDERS"])
 def test_everything_registered_can_be_imported(registry: str) -> None:
     module, _, name = registry.partition(":")
     for target in getattr(importlib.import_module(f"llmsynth.{module}"), name).values():

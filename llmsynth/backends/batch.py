@@ -61,7 +61,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     @property
     def price(self) -> Price | None:
-        return published_price(self._url, self.model, batch=True)
+        return published_price(self._endpoint.url, self.model, batch=True)
 
     def attach(self, directory: Path) -> None:
         """Keep the jobs of the run in this directory; called before the first request."""
@@ -111,7 +111,7 @@ class OpenAIBatchBackend(OpenAIBackend):
             kind = code if code == "batch_expired" else f"batch_{code}"
             said = shorten(str(error.get("message")), 300)
             return RequestFailedError(kind, said, retryable=True)
-        refusal = self._refusal(status, {}, orjson.dumps(response.get("body")))
+        refusal = self._endpoint.refusal(status, {}, orjson.dumps(response.get("body")))
         if isinstance(refusal, RequestFailedError):
             refusal.limited, refusal.retry_after = False, None  # that was then: another job has limits of its own
         return refusal
@@ -120,4 +120,4 @@ class OpenAIBatchBackend(OpenAIBackend):
         """The provider's files and jobs."""
         from llmsynth.backends._batch import BatchApi
 
-        return BatchApi(self._url, self._key, self.timeout, self._refusal)
+        return BatchApi(self._endpoint.url, self._endpoint.key, self.timeout, self._endpoint.refusal)

@@ -30,12 +30,12 @@ _ARRAYS = {
     "ints": "int32[::1]",
     "longs": "int64[::1]",
     "singles": "float32[::1]",
-    "matrix": "float32[:,::1]",
     "floats": "float64[::1]",
     "halfwords": "uint32[::1]",
     "words": "uint64[::1]",
     "flags": "boolean[::1]",
     "table": "uint64[:,::1]",
+    "totals": "int32[:,::1]",
 }
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
@@ -48,9 +48,9 @@ def compiled(signature: str) -> Callable[[Kernel], Kernel]:
 
     def compile_kernel(kernel: Kernel) -> Kernel:
         try:
-            made: Kernel = numba.njit(signature, cache=True, error_model="numpy")(kernel)
+            made: Kernel = numba.njit(signature, cache=True, error_model="numpy", nogil=True)(kernel)
         except (RuntimeError, OSError):  # numba's words for "no such folder" and "its disk is full"
-            made = numba.njit(signature, error_model="numpy")(kernel)
+            made = numba.njit(signature, error_model="numpy", nogil=True)(kernel)
         return made
 
     return compile_kernel
