@@ -14,6 +14,7 @@ from llmsynth.selectors import SELECTORS, Candidates, Needs, Selection, Selector
 from llmsynth.selectors.deciding import candidates_of, decided
 from llmsynth.selectors.ranked import Quotas, Threshold, TopK
 from llmsynth.selectors.spread import MMR, FacilityLocation, KCenter, RepresentationFilter
+from llmsynth.similarity.vectors import fixed
 
 ALL: list[Selector] = [
     TopK("quality", n=3),
@@ -46,7 +47,7 @@ def records(count: int = 24) -> list[Record]:
 
 def vectors_of(ids: list[str]) -> Any:
     rows = np.array([np.random.default_rng(int(id[1:])).normal(size=4) for id in ids]).reshape(len(ids), 4)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return fixed(rows.astype(np.float32))
 
 
 def candidates(given: list[Record], selector: Selector) -> Candidates:
@@ -143,7 +144,7 @@ def test_a_group_may_be_a_key_of_the_provenance_and_a_record_may_have_none() -> 
 
 def test_the_representation_filter_tells_which_better_record_was_in_the_way() -> None:
     given = [Record("a", {}, scores={"deita": 1.0}), Record("b", {}, scores={"deita": 2.0}), Record("c", {})]
-    rows = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    rows = fixed(np.array([[1, 0], [1, 0], [0, 1]], np.float32))
     told = Candidates(["a", "b", "c"], {"deita": np.array([1.0, 2.0, np.nan])}, {}, rows)
     lost, kept, other = decided(given, told, RepresentationFilter().select(told))
     assert kept.dropped is None and other.dropped is None
@@ -153,15 +154,15 @@ def test_the_representation_filter_tells_which_better_record_was_in_the_way() ->
 
 
 def test_k_center_tells_the_chosen_record_most_like_one_left_out() -> None:
-    rows = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
+    rows = fixed(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32))
     told = Candidates(["a", "b", "c"], {}, {}, rows)
     *_, left_out = decided([Record(id, {}) for id in "abc"], told, KCenter(n=2).select(told))
     assert left_out.meta["nearest_selected"] == "b"
-    assert left_out.meta["nearest_similarity"] == pytest.approx(0.8)
+    assert left_out.meta["nearest_similarity"] == pytest.approx(0.8, abs=1e-4)
 
 
 def test_mmr_weighs_the_score_from_its_lowest_to_its_highest() -> None:
-    rows = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    rows = fixed(np.array([[1, 0], [1, 0], [0, 1]], np.float32))
     told = Candidates(["a", "b", "c"], {"s": np.array([900.0, 890.0, 100.0])}, {}, rows)
     assert MMR("s", n=2, balance=0.9).select(told).chosen.tolist() == [0, 1]
     assert MMR("s", n=2, balance=0.4).select(told).chosen.tolist() == [0, 2]

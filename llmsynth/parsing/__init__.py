@@ -2,6 +2,7 @@
 
 from llmsynth.parsing.instances import Instance, parse_alpaca, parse_input_first, parse_output_first
 from llmsynth.parsing.json_values import ParsedJson, parse_json, parse_json_lines, validate
+from llmsynth.parsing.judgements import Preference, parse_marks, parse_preference
 from llmsynth.parsing.lists import NumberedItems, parse_numbered
 from llmsynth.parsing.verdicts import parse_equality, parse_rating, parse_yes_no
 from llmsynth.parsing.wrapping import fenced, unwrap, without_thinking
@@ -10,14 +11,17 @@ __all__ = [
     "Instance",
     "NumberedItems",
     "ParsedJson",
+    "Preference",
     "fenced",
     "parse_alpaca",
     "parse_equality",
     "parse_input_first",
     "parse_json",
     "parse_json_lines",
+    "parse_marks",
     "parse_numbered",
     "parse_output_first",
+    "parse_preference",
     "parse_rating",
     "parse_yes_no",
     "unwrap",

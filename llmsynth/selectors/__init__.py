@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from llmsynth.similarity.compiling import Floats, Longs, Singles
+    from llmsynth.similarity.compiling import Floats, Longs, Shorts
 
 SELECTORS = {
     "facility-location": "llmsynth.selectors.spread:FacilityLocation",
@@ -42,13 +42,14 @@ class Candidates:
     """The kept records, column by column, each in the order of the records; what a selector did not need is not there.
 
     scores: by name; NaN for a record without the score. groups: by name, as text; empty for a record without it.
-    vectors: (n, d), of unit length, or all zeros for a text without a meaning to the embedder.
+    vectors: (n, d), fixed ones as `run.vectors(embedder).of(texts)` gives them (32,767 stands for 1); all zeros for a
+        text without a meaning to the embedder.
     """
 
     ids: Sequence[str]
     scores: Mapping[str, Floats] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    vectors: Singles | None = None
+    vectors: Shorts | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

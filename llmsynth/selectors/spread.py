@@ -21,6 +21,7 @@ from llmsynth.similarity.selection import (
     nearest_chosen,
     representation_filter,
 )
+from llmsynth.similarity.vectors import unfixed
 
 _TEXTS = ("instruction", "input", "output")
 
@@ -155,7 +156,7 @@ def _ordered(candidates: Candidates, score: str) -> tuple[Longs, Singles]:
     """Places in order of preference, and their vectors in that order."""
     assert candidates.vectors is not None  # it was asked for by `needs`
     order = order_of(candidates, score)
-    return order, candidates.vectors[order]
+    return order, unfixed(candidates.vectors[order])
 
 
 def _selection(candidates: Candidates, order: Longs, rows: Singles, chosen: Longs, how: str) -> Selection:

@@ -17,10 +17,10 @@ import numpy as np
 
 from llmsynth.similarity import selection_kernels as kernels
 from llmsynth.similarity.compiling import Floats, Ints, Longs, Shorts, Singles
+from llmsynth.similarity.vectors import ONE
 
 EXACT_UP_TO = 4_096
 NEIGHBOURS = 64
-_ONE = 32_767  # stands for 1 in a row of integers of 16 bits
 _SIMILAR = 1 << 30  # stands for 1 among the similarities of facility location
 _BLOCK_BYTES = 1 << 26
 
@@ -145,8 +145,8 @@ def _prepared(rows: Singles) -> tuple[Singles, Shorts, float, float]:
     length 1, by the Cauchy-Schwarz inequality, by that of the one and of the other; a hundredth is for the rest.
     """
     rows = _checked(rows)
-    small = np.rint(rows * np.float32(_ONE)).astype(np.int16)
-    return rows, small, float(_ONE) ** 2, 1.01 * math.sqrt(rows.shape[1]) / _ONE
+    small = np.rint(rows * np.float32(ONE)).astype(np.int16)
+    return rows, small, float(ONE) ** 2, 1.01 * math.sqrt(rows.shape[1]) / ONE
 
 
 def _standing_for(rows: Singles, everyone: int) -> tuple[Longs, Ints, Ints]:

@@ -14,19 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from llmsynth.similarity.compiling import Floats, Ints, Longs, Shorts, Singles, compiled
+from llmsynth.similarity.vector_kernels import product
 
 
-@compiled("int32(shorts, int64, shorts, int64)")
-def rough(a: Shorts, i: int, b: Shorts, j: int) -> int:
-    """The product of row i of `a` and row j of `b`, which fits: neither is longer than 2^15."""
-    total = np.int32(0)
-    one, other = a[i], b[j]
-    for k in range(one.size):
-        total = np.int32(total + np.int32(np.int32(one[k]) * np.int32(other[k])))
-    return int(total)
-
-
-@compiled("float64(matrix, int64, int64)")
+@compiled("float64(float32[:,::1], int64, int64)")
 def exact(rows: Singles, i: int, j: int) -> float:
     """The product of rows i and j. Four sums side by side, as one would wait for each addition."""
     one, other = rows[i], rows[j]
@@ -76,7 +67,7 @@ def heapify(heap: Longs, value: Floats) -> None:
         sift(heap, value, place, heap.size)
 
 
-@compiled("int64(matrix, shorts, float64, float64, floats, float64, longs)")
+@compiled("int64(float32[:,::1], shorts, float64, float64, floats, float64, longs)")
 def spread(rows: Singles, small: Shorts, unit: float, slack: float, worth: Floats, weight: float, chosen: Longs) -> int:
     """Choose, again and again, the row of greatest worth less `weight` times its greatest similarity to a chosen one.
 
@@ -100,7 +91,7 @@ def spread(rows: Singles, small: Shorts, unit: float, slack: float, worth: Float
             second = heap[2]
         while seen[row] < made:
             bar = (near[row] - slack) * unit
-            if rough(small, row, picked, seen[row]) > bar:
+            if product(small, row, picked, seen[row]) > bar:
                 worked += 1
                 similarity = exact(rows, row, chosen[seen[row]])
                 if similarity > near[row]:
@@ -120,7 +111,7 @@ def spread(rows: Singles, small: Shorts, unit: float, slack: float, worth: Float
     return worked
 
 
-@compiled("int64(matrix, shorts, float64, float64, float64, longs, longs, floats)")
+@compiled("int64(float32[:,::1], shorts, float64, float64, float64, longs, longs, floats)")
 def accept(
     rows: Singles,
     small: Shorts,
@@ -142,7 +133,7 @@ def accept(
         if made == chosen.size:
             break
         for place in range(made):
-            if rough(small, row, picked, place) <= bar:
+            if product(small, row, picked, place) <= bar:
                 continue
             found = exact(rows, row, chosen[place])
             if found > threshold:

@@ -216,6 +216,13 @@ def fixed(vectors: Singles) -> Shorts:
     return np.rint(exact / np.where(lengths > 0, lengths, 1.0) * ONE).astype(np.int16)
 
 
+def unfixed(vectors: Shorts) -> Singles:
+    """Fixed vectors as floats, of unit length but for the rounding."""
+    rows: Singles = vectors.astype(np.float32)
+    rows /= np.float32(ONE)
+    return rows
+
+
 def cosine(a: Shorts, b: Shorts) -> float:
     """The cosine of two fixed vectors; -1 where one is all zeros."""
     block, pool = np.ascontiguousarray(a.reshape(1, -1)), np.ascontiguousarray(b.reshape(1, -1))

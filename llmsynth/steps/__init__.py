@@ -41,6 +41,10 @@ STEPS = {
     "fineweb": "llmsynth.steps.filters.web_text:FineWeb",
     # contamination
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
+    # scores
+    "heuristics": "llmsynth.steps.heuristics:Heuristics",
+    "judge": "llmsynth.steps.judge:Judge",
+    "pairwise-judge": "llmsynth.steps.pairwise:PairwiseJudge",
 }
 
 
