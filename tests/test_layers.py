@@ -18,7 +18,8 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression",  # values: no I/O, no clock
-    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap benchmarks",
+    1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
+    " benchmarks",
     2: "backends generators steps",  # the catalogue
     3: "card recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",
