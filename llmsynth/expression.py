@@ -12,7 +12,8 @@ chains too), `in` and `not in`, the arithmetic `+ - * / %`, subscripts, and the 
     abs(x), min(x, y, ...), max(x, y, ...), round(x)        starts(x, y), ends(x, y)   how a text starts or ends
 
 Nothing is ever evaluated as Python: the text is parsed, and every part that is not listed here is refused with its
-place. A name without a value is None. None is equal to None alone, is contained in nothing, and compares as false either way.
+place. A name without a value is None. None is equal to None alone, is contained in nothing, and compares as false
+either way.
 """
 
 from __future__ import annotations

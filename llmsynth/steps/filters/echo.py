@@ -52,13 +52,16 @@ def find_echo(answer: str, instruction: str, given: str = "", share: float = 0.8
     may_repeat = bool(_MAY_REPEAT.search(instruction))
     if given.strip() and not may_repeat and one_line(answer).rstrip(" .") == one_line(given).rstrip(" ."):
         return Drop("echo", "the input, letter by letter")
-    said, told = normalise(answer).split(), normalise(instruction).split()
+    # what is much longer says more than the instruction
+    short = len(answer) <= 4 * len(instruction)
+    said = normalise(answer if short else answer[: 4 * len(instruction)]).split()
+    told = normalise(instruction).split()
     if len(told) < _LEAST:
         return None
     goes_on = bool(_GOES_ON.search(instruction))
     if said[: len(told)] == told and not goes_on and (not may_repeat or said == told):
         return Drop("echo", f"begins with the instruction: {shorten(answer)}")
-    if may_repeat or goes_on:
+    if may_repeat or goes_on or not short:
         return None
     if covered(said, told) >= share and covered(told, said) >= share:
         return Drop("echo", f"says the instruction again: {shorten(answer)}")

@@ -37,19 +37,20 @@ class PromptLeakage:
 def find_leak(answer: str, asked: str = "", phrases: tuple[str, ...] = ()) -> Drop | None:
     """Which piece of a prompt an answer holds."""
     prose = _CODE.sub(" ", answer)
-    patterns = [_MARKS]
-    if not _ON_MARKUP.search(asked):
+    small = prose.lower()
+    patterns = []
+    if ":" in small or "#" in small:
+        patterns.append(_MARKS)
+    if ("<" in small or "[" in small) and not _ON_MARKUP.search(asked):
         patterns.append(_TOKENS)
-    if not _ON_PROMPTS.search(asked):
+    if any(sign in small for sign in _SIGNS) and not _ON_PROMPTS.search(asked):
         patterns.append(_PROMPTS)
     for pattern in patterns:
         for found in pattern.finditer(prose):
             if found.group().strip() not in asked:
                 return Drop("prompt_leakage", shorten(found.group()))
-    if not _CONVERSATION.search(asked):
-        turn = _TURN.search(prose)
-        if turn:
-            return Drop("prompt_leakage", shorten(turn.group()))
+    if ":" in small and (turn := _TURN.search(prose)) and not _CONVERSATION.search(asked):
+        return Drop("prompt_leakage", shorten(turn.group()))
     if phrases:
         plain, told = f" {normalise(answer)} ", f" {normalise(asked)} "
         for phrase in map(normalise, phrases):
@@ -73,7 +74,7 @@ _TOKENS = re.compile(
 
 # marks of sections, at the beginning of a line
 _MARKS = re.compile(
-    r"^\s*(?:#{2,4} ?(?:instructions?|response|input|output|assistant|human|user|system|prompt|answer|question"
+    r"^[ \t]*(?:#{2,4} ?(?:instructions?|response|input|output|assistant|human|user|system|prompt|answer|question"
     r"|end)\s*:?\s*$"
     r"|#{2,4} ?(?:instructions?|response|input|human|assistant|user|system prompt|prompt) ?:"
     r"|#(?:given|rewritten|created|new|evolved) prompt#|\*{0,2}(?:instruction|response|output|system prompt"
@@ -83,7 +84,23 @@ _MARKS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
-# sentences of well-known prompts and of those who follow them aloud
+# sentences of well-known prompts and of those who follow them aloud; each has one of the signs
+_SIGNS = (
+    *(
+        "instruction",
+        "request",
+        "prompt",
+        "assistant",
+        "model",
+        "tasks",
+        "examples for",
+        "task is",
+        "your task",
+        "is to",
+    ),
+    *("instructed", "i was", "i have been", "i am", "the user", "okay", "ok", "alright", "hmm", "so", "wait", "let me"),
+    *("here is", "here are", "this is", "do not"),
+)
 _PROMPTS = re.compile(
     r"below is an instruction that describes a task|write a response that appropriately completes the request"
     r"|you are (?:a|an) (?:helpful|harmless|honest|ai|respectful|intelligent"
@@ -115,7 +132,7 @@ _ON_PROMPTS = re.compile(
 
 # turns that the model wrote for the other side
 _TURN = re.compile(
-    r"^\s*\*{0,2}(?:human|user|assistant|ai|system|chatgpt|bot|gpt|model|prompter)\*{0,2} ?:\*{0,2}(?=\s)",
+    r"^[ \t]*\*{0,2}(?:human|user|assistant|ai|system|chatgpt|bot|gpt|model|prompter)\*{0,2} ?:\*{0,2}(?=\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONVERSATION = re.compile(

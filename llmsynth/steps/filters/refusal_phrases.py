@@ -21,6 +21,75 @@ def _words(listed: str, gerunds: bool = False) -> str:
     )
 
 
+SIGNS = (
+    *(
+        "sorry",
+        "afraid",
+        "apolog",
+        "unfortunately",
+        "regret",
+        "cannot",
+        "can't",
+        "can not",
+        "could",
+        "won't",
+        "will not",
+    ),
+    *("unable", "not able", "not allowed", "not permitted", "not comfortable", "not going", "not qualified", "declin"),
+    *(
+        "refuse",
+        "prefer not",
+        "rather not",
+        "don't",
+        "do not",
+        "didn't",
+        "did not",
+        "please",
+        "no way",
+        "appears",
+        "seems",
+    ),
+    *(
+        "looks like",
+        "i need",
+        "i require",
+        "programmed",
+        "designed",
+        "trained",
+        "created by",
+        "guideline",
+        "my purpose",
+    ),
+    *(
+        "violates",
+        "appropriate",
+        "ethical",
+        "irresponsible",
+        "impossible",
+        " ai",
+        "ai ",
+        "a.i.",
+        "artificial",
+        "language",
+    ),
+    *("machine", "computer", "assistant", "chatbot", "chatgpt", "claude", "bard", "gemini", "llama", "copilot", "gpt"),
+    *("mistral", "qwen", "deepseek", "my knowledge", "my training", "as of my", "i was", "something i", "i have no"),
+    *(
+        "uncomfortable",
+        "prohibited",
+        "forbidden",
+        "i shall not",
+        "model",
+        "i must",
+        "i have to",
+        "kann ",
+        "peux",
+        "puedo",
+    ),
+    *("posso", "niet ", "als ki", "ia "),
+)
+"""Every refusal and disclaimer in ASCII has one of these; a text without any need not be looked at."""
+
 # parts
 
 _ADVERB = rf"(?:{_words('simply really currently honestly actually just unfortunately also still directly only')} )?"

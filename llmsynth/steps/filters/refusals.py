@@ -42,6 +42,8 @@ class Refusals:
 
 def find_refusal(answer: str, asked: str = "") -> Drop | None:
     """Why an answer to what was asked is a refusal or a disclaimer."""
+    if answer.isascii() and not any(sign in answer.lower() for sign in phrases.SIGNS):
+        return None
     voice = _plain(_own_voice(answer))
     if not voice:
         return None

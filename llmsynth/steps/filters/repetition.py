@@ -131,10 +131,10 @@ def in_duplicates(words: Sequence[str], n: int) -> int:
     return characters
 
 
-# code, rows of tables, formulas and rules repeat themselves by their nature
+# code, rows of tables, calculations and rules repeat themselves by their nature
 _LAYOUT = re.compile(
     r"(?s:```.*?(?:```|\Z)|\$\$.*?\$\$)|^[ \t]*\|.*\|[ \t]*$|^[ \t]*[-=_*+|:]{3,}[ \t]*$|^[^\n\t]+\t.+$"
-    r"|^.*(?:[{};]|</?\w[^>]*>)[ \t]*$|^(?: {4}|\t).*$|<<[^>]*>>",
+    r"|^.*(?:[{};]|</?\w[^>]*>)[ \t]*$|^(?: {4}|\t).*$|<<[^>]*>>|^.*[\d)][ \t]*[=≈].*$",
     re.MULTILINE,
 )
 _WANTED = re.compile(

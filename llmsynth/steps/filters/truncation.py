@@ -60,7 +60,7 @@ def find_cut(answer: str, asked: str = "", limit: bool = False) -> Drop | None:
         return Drop("truncated", f"stops at {end!r}")
     if _open_bracket(last):
         return Drop("truncated", f"a bracket is not closed: {end}")
-    unfinished = _AFTER_SENTENCE.search(last)
+    unfinished = _AFTER_SENTENCE.search(_ITEM_BEGINS.sub("", last))
     if unfinished and not _ENDS.search(text) and len(unfinished.group(1).split()) >= 2:
         return Drop("truncated", f"a sentence without its end: {end}")
     return None
@@ -68,6 +68,7 @@ def find_cut(answer: str, asked: str = "", limit: bool = False) -> Drop | None:
 
 _SHORT = 8  # words; a shorter answer may be a phrase that was asked for
 _ENDS = re.compile(r"(?:[.!?…。！？।؟]|```|\$\$|[\])}>|*_`\"'”’»）」』;]|:[)D(]|[#@]\w+|[^\w\s,:(\[{-])\s*$")
+_ITEM_BEGINS = re.compile(r"^(?:\(?\w{1,3}[.)]|[-*•])\s+")
 _ITEM_MARK = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]|[-*•]|#{1,6}|\*\*\d+\.(?:\*\*)?")
 _HANGS = re.compile(
     r"(?:[,:(\[{]|(?<=\w)[-–—]|\s(?:and|or|but|nor|the|a|an|of|to|with|for|from|by|at|into|onto|about|as|than"
