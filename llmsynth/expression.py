@@ -4,15 +4,16 @@
 
 Names are fields; where no field has the name, scores. `scores.name`, `meta.name` and `fields.name` say which, and
 `fields["a name with blanks"]` takes any. Values are numbers, texts, True, False, None and lists of them in brackets.
-There are `and`, `or`, `not`, `x if c else y`, the comparisons (`<`, `<=`, `>`, `>=`, `==`, `!=`, in chains too), `in` and `not in`,
-the arithmetic `+ - * / %`, subscripts, and the functions
+There are `and`, `or`, `not`, `x if c else y`, the comparisons (`<`, `<=`, `>`, `>=`, `==`, `!=`, in
+chains too), `in` and `not in`, the arithmetic `+ - * / %`, subscripts, and the functions
 
     len(x)      characters of a text, items of a list       words(x)    white-space separated words of a text
     has(x)      there is a value, and it is not empty       lower(x)    a text in small letters
     abs(x), min(x, y, ...), max(x, y, ...), round(x)        starts(x, y), ends(x, y)   how a text starts or ends
 
-Nothing is ever evaluated as Python: the text is parsed, and every part that is not listed here is refused with its place.
-A name without a value is None. None is equal to None alone, is contained in nothing, and compares as false either way.
+Nothing is ever evaluated as Python: the text is parsed, and every part that is not listed here is refused with its
+place. A name without a value is None. None is equal to None alone, is contained in nothing, and compares as false
+either way.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
     " heuristics",  # values: no I/O, no clock
     1: "journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset options"
-    " taxonomy overlap embed endpoint headers benchmarks",
+    " taxonomy overlap embed endpoint headers benchmarks rubric",
     2: "backends generators steps selectors curation generated selection",  # the catalogue, and how records go through it
     3: "card catalogue footprint layout prediction recipe recipe_text finish synthesis estimate",  # the assembly
     4: "cli __main__",

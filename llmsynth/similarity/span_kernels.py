@@ -75,7 +75,9 @@ def first_entry(gram: np.uint64, table: Words, directory: Ints, shift: int) -> i
             low = middle + 1
         else:
             high = middle
-    return low if low < directory[bucket + 1] and table[low] == gram else -1
+    if low < directory[bucket + 1] and table[low] == gram:
+        return int(low)
+    return -1
 
 
 @compiled("int64(words, int64, words, ints, int64, ints, ints, words, flags, longs, words, longs)")
@@ -95,7 +97,8 @@ def longest_run(
 ) -> int:
     """The longest run of at least n words that the text shares with an item, the earliest item of equals.
 
-    Half of n words in it are not in `phrases`. Returns its length, 0 for none; writes item, place in the text and place in the stream to `result`.
+    Half of n words in it are not in `phrases`. Returns its length, 0 for none; writes item, place in the text and place
+    in the stream to `result`.
     """
     if text.size < n:
         return 0
@@ -243,9 +246,9 @@ def aligned(
             continue
         telling += 1
         word = stream[start + p]
-        diagonal_length, diagonal_begun, diagonal_reached = 0, -1, -1
+        diagonal_length, diagonal_begun = 0, -1
         for w in range(1, width + 1):
-            old_length, old_begun, old_reached = lengths[w], begun[w], reached[w]
+            old_length, old_begun = lengths[w], begun[w]
             if text[first + w - 1] == word:
                 if diagonal_length + 1 > lengths[w]:
                     lengths[w] = diagonal_length + 1
@@ -255,7 +258,7 @@ def aligned(
                 lengths[w], begun[w], reached[w] = lengths[w - 1], begun[w - 1], reached[w - 1]
             if lengths[w - 1] > lengths[w]:
                 lengths[w], begun[w], reached[w] = lengths[w - 1], begun[w - 1], reached[w - 1]
-            diagonal_length, diagonal_begun, diagonal_reached = old_length, old_begun, old_reached
+            diagonal_length, diagonal_begun = old_length, old_begun
     result[0] = first + begun[width]
     result[1] = first + reached[width]
     return lengths[width] / telling if telling >= _TELLING else 0.0

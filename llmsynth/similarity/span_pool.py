@@ -4,10 +4,11 @@
 word of its own. An item is a stretch of the stream of all items' words.
 
 **Tables.** The exact table lists every run of n words of every item, and the whole of an item that is shorter; a run's
-hash tells its length too. The near table lists the runs of 4 words of the items that have n. Tables are sorted by hash,
-with a directory by the first bits of it, so that a look-up is a step or two. What the exact table finds is compared word
-by word. A run that more than `common` items hold says nothing of any of them and is in no table; the words of runs of 4 that
-more items hold are set phrases: of an exact match half of n words, and of an item for a near match 6, have to be others.
+hash tells its length too. The near table lists the runs of 4 words of the items that have n. Tables are sorted by
+hash, with a directory by the first bits of it, so that a look-up is a step or two. What the exact table finds is
+compared word by word. A run that more than `common` items hold says nothing of any of them and is in no table; the
+words of runs of 4 that more items hold are set phrases: of an exact match half of n words, and of an item for a near
+match 6, have to be others.
 
 **Memory.** Per word of the items: 9 bytes for the stream, and 16 to 24 for each table, so 40 to 56 in all, and while
 tables are built as much again.
@@ -253,7 +254,7 @@ def _common(hashes: Words, places: Ints, starts: Longs, common: int) -> Ints:
 
 
 def _holders(hashes: Words, items: Ints) -> tuple[Flags, Longs]:
-    """For every entry, sorted by hash and place: whether it is the item's first with its hash, and how many items have."""
+    """For every entry, sorted by hash and place: is it its item's first with the hash, and how many items have it?"""
     new_run = np.concatenate(([True], hashes[1:] != hashes[:-1]))
     fresh = new_run | np.concatenate(([True], items[1:] != items[:-1]))
     run = np.cumsum(new_run) - 1

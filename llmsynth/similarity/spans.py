@@ -38,7 +38,7 @@ class Shared(NamedTuple):
 
 
 class SpanIndex:
-    """Items to be looked for in texts, such as the questions of a benchmark. Case, punctuation and spacing do not count.
+    """Items to be looked for in texts, such as a benchmark's questions. Case, punctuation and spacing do not count.
 
     n: words in a row that tell; an item of fewer has to stand in the text whole.
     near: the share of the words of an item of at least n that has to stand in the text, in order and within a stretch
@@ -79,7 +79,7 @@ class SpanIndex:
         return True
 
     def find(self, text: str) -> Span | None:
-        """The item that the text holds most of: the longest run if there is one, else the nearest; the earliest of equals."""
+        """The item that the text holds most of: the longest run, or the nearest without one; the earliest of equals."""
         from llmsynth.similarity.span_pool import words_of
 
         if not self._ids:

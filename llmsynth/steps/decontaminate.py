@@ -30,8 +30,8 @@ class Decontaminate:
         from the same template.
     shortest: texts of the benchmarks of fewer words are not looked for.
     common: n-grams that more texts of the benchmarks hold are set phrases and tell nothing.
-    action: "flag" keeps the record; either way meta `contamination` has the row, the kind of match, the share of the row's
-        text and the matched words, and the score `contamination` is that share.
+    action: "flag" keeps the record; either way meta `contamination` has the row, the kind of match, the share of the
+        row's text and the matched words, and the score `contamination` is that share.
 
     The report has the counts and first finds by benchmark. Memory by the words of the benchmarks, about 50 bytes each.
     """

@@ -1,9 +1,9 @@
 """Planted benchmark items among 20,000 clean rows: what is found, what is found wrongly, how fast.
 
-LLMSYNTH_BENCH_DATA names a JSON Lines file with `source`, `instruction`, `input` and `output`: 1,000 instructions of its
-first source, drawn by chance, are the benchmark, and the other rows are the clean data; LLMSYNTH_BENCH_ITEMS may name a
-file whose `text` column is the benchmark instead. Without them all is of a made-up vocabulary with word frequencies as
-in natural text. Each item is planted once in each of these ways, as the
+LLMSYNTH_BENCH_DATA names a JSON Lines file with `source`, `instruction`, `input` and `output`: 1,000 instructions of
+its first source, drawn by chance, are the benchmark, and the other rows are the clean data; LLMSYNTH_BENCH_ITEMS may
+name a file whose `text` column is the benchmark instead. Without them all is of a made-up vocabulary with word
+frequencies as in natural text. Each item is planted once in each of these ways, as the
 instruction of a row whose other fields are a clean row's:
   verbatim; case and punctuation changed; embedded in the middle of a clean row's output; one word in twelve changed.
 """

@@ -25,8 +25,8 @@ class CodeFences:
 def find_open_fence(text: str) -> Drop | None:
     """The fence that opens a block which nothing closes.
 
-    As in CommonMark, a block ends at a fence of its own character, at least as long, with nothing behind it. As in what
-    models write, a fence with a label within a block opens one more, unless the outer block is closed by the same fence.
+    As in CommonMark, a block ends at a fence of its own character, at least as long, with nothing behind it. As in
+    what models write, a fence with a label within a block of the same fence opens one more.
     """
     open_fences: list[re.Match[str]] = []
     for fence in _FENCE.finditer(text):

@@ -52,13 +52,16 @@ def find_echo(answer: str, instruction: str, given: str = "", share: float = 0.8
     may_repeat = bool(_MAY_REPEAT.search(instruction))
     if given.strip() and not may_repeat and one_line(answer).rstrip(" .") == one_line(given).rstrip(" ."):
         return Drop("echo", "the input, letter by letter")
-    said, told = normalise(answer).split(), normalise(instruction).split()
+    # what is much longer says more than the instruction
+    short = len(answer) <= 4 * len(instruction)
+    said = normalise(answer if short else answer[: 4 * len(instruction)]).split()
+    told = normalise(instruction).split()
     if len(told) < _LEAST:
         return None
     goes_on = bool(_GOES_ON.search(instruction))
     if said[: len(told)] == told and not goes_on and (not may_repeat or said == told):
         return Drop("echo", f"begins with the instruction: {shorten(answer)}")
-    if may_repeat or goes_on:
+    if may_repeat or goes_on or not short:
         return None
     if covered(said, told) >= share and covered(told, said) >= share:
         return Drop("echo", f"says the instruction again: {shorten(answer)}")
@@ -77,17 +80,24 @@ def covered(words: list[str], by: list[str], run: int = _RUN) -> float:
 
 
 _MAY_REPEAT = re.compile(
-    r"\b(?:repeat\w*|copy|copies|echo\w*|recite|quote|verbatim|correct\w*|incorrect\w*|fix\w*|proofread\w*|edit\w*|grammar\w*|grammatical\w*"
-    r"|spell\w*|typos?|errors?|mistakes?|punctuat\w*|capitali[sz]\w*|format\w*|clean\w*|normali[sz]\w*|sort\w*|order\w*|alphabeti[sz]\w*"
-    r"|arrange\w*|reorder\w*|extract\w*|identify|find|select|choose|pick|which|remove\w*|delete\w*|strip|replace\w*|deduplicat\w*"
-    r"|duplicates?|translat\w*|transcri\w*|convert\w*|simplif\w*|shorten\w*|truncate\w*|reverse\w*|palindromes?|if necessary|if needed|if any"
-    r"|only if|unless|unchanged|as is|say|print|output|type|fill in|blanks?|complete|highlight|underline|mask\w*|anonymi[sz]\w*|decode|encode|trim)\b",
+    r"\b(?:repeat\w*|copy|copies|echo\w*|recite|quote|verbatim|correct\w*|incorrect\w*|fix\w*|proofread\w*"
+    r"|edit\w*|grammar\w*|grammatical\w*"
+    r"|spell\w*|typos?|errors?|mistakes?|punctuat\w*|capitali[sz]\w*|format\w*|clean\w*|normali[sz]\w*|sort\w*"
+    r"|order\w*|alphabeti[sz]\w*"
+    r"|arrange\w*|reorder\w*|extract\w*|identify|find|select|choose|pick|which|remove\w*|delete\w*|strip"
+    r"|replace\w*|deduplicat\w*"
+    r"|duplicates?|translat\w*|transcri\w*|convert\w*|simplif\w*|shorten\w*|truncate\w*|reverse\w*|palindromes?"
+    r"|if necessary|if needed|if any"
+    r"|only if|unless|unchanged|as is|say|print|output|type|fill in|blanks?|complete|highlight|underline|mask\w*"
+    r"|anonymi[sz]\w*|decode|encode|trim)\b",
     re.IGNORECASE,
 )
 # tasks whose answer begins where they end
 _GOES_ON = re.compile(
-    r"\b(?:continue|complete|completing|finish|extend|fill in|beginning with|begins? with|starts? with|starting with|start your"
-    r"|first (?:line|sentence|words)|opening (?:line|sentence)|repeat\w*|restate|recite|verbatim|then answer|question first"
+    r"\b(?:continue|complete|completing|finish|extend|fill in|beginning with|begins? with|starts? with"
+    r"|starting with|start your"
+    r"|first (?:line|sentence|words)|opening (?:line|sentence)|repeat\w*|restate|recite|verbatim|then answer"
+    r"|question first"
     r"|include the question)\b|(?:\.\.\.|…|:|,|___+)\s*$|\bdef \w+\(|\bfunction \w+\(",
     re.IGNORECASE,
 )

@@ -25,9 +25,9 @@ from llmsynth.steps.filters.urls import Urls
 class InstructionProfile:
     """Filters for instructions with their answers, which let short answers and code pass.
 
-    Each can be given options of its own, and `without` leaves some out, by name. They run in the order of the fields, and
-    the first reason stands. Addresses are flagged and personal data is masked; all others drop. Language is left out
-    unless it is given, as it needs `llmsynth[curate]`: `language: {allowed: [en]}`.
+    Each can be given options of its own, and `without` leaves some out, by name. They run in the order of the fields,
+    and the first reason stands. Addresses are flagged and personal data is masked; all others drop. Language is left
+    out unless it is given, as it needs `llmsynth[curate]`: `language: {allowed: [en]}`.
     """
 
     without: tuple[str, ...] = ()

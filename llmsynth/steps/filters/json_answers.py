@@ -53,16 +53,23 @@ def find_invalid_json(answer: str, asked: str = "", repairable: bool = False) ->
 
 _ONE_BLOCK = re.compile(r"\s*```json[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL | re.IGNORECASE)
 _PROMISED = re.compile(
-    r"\b(?:in|as|into|to|using|return|output|produce|generate|create|write|give|give me|provide|respond with|reply with|format)"
-    r" (?:a |an |the |only |valid |well-formed |pure |me |proper |single |one )*(?:answer |output |result |response )?(?:in |as )?(?:a |an |the |valid )*json"
-    r"(?: (?:format|object|array|list|string|document|file|schema|structure|representation|notation|only|response|output|output only))?"
-    r"(?=\s*(?:[.,:;!?)]|$|\n|(?:with|of|that|for|containing|where|whose|from|like|which|using|representing|describing|including|and nothing)\b))",
+    r"\b(?:in|as|into|to|using|return|output|produce|generate|create|write|give|give me|provide|respond with"
+    r"|reply with|format)"
+    r" (?:a |an |the |only |valid |well-formed |pure |me |proper |single |one )*(?:answer |output |result "
+    r"|response )?(?:in |as )?(?:a |an |the |valid )*json"
+    r"(?: (?:format|object|array|list|string|document|file|schema|structure|representation|notation|only|response"
+    r"|output|output only))?"
+    r"(?=\s*(?:[.,:;!?)]|$|\n|(?:with|of|that|for|containing|where|whose|from|like|which|using|representing"
+    r"|describing|including|and nothing)\b))",
     re.IGNORECASE,
 )
 # code about JSON, questions about JSON, and other formats asked for beside it
 _OTHERWISE = re.compile(
-    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|ruby|php|bash|jq|function|script|program|class|method|code|endpoint|api|regex|command"
-    r"|what is|what does|what are|explain|difference|why|how (?:do|does|can|to|would)|describe|convert (?:the |this )?json (?:to|into)"
-    r"|json (?:to|into) (?:yaml|xml|csv|html|text|plain|english|a (?:table|sentence|list|python|csv))|parse\w*|advantages?|compare|json schema)\b",
+    r"\b(?:python|javascript|typescript|java|c\+\+|c#|golang|rust|ruby|php|bash|jq|function|script|program|class"
+    r"|method|code|endpoint|api|regex|command"
+    r"|what is|what does|what are|explain|difference|why|how (?:do|does|can|to|would)|describe|convert (?:the "
+    r"|this )?json (?:to|into)"
+    r"|json (?:to|into) (?:yaml|xml|csv|html|text|plain|english|a (?:table|sentence|list|python|csv))|parse\w*"
+    r"|advantages?|compare|json schema)\b",
     re.IGNORECASE,
 )

@@ -12,32 +12,7 @@ from llmsynth.columns import questions, text_of
 from llmsynth.errors import MissingExtraError, RecipeError
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
-
-LANGUAGES = (
-    "af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko"
-    " ku ky la lo lt lv mg mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl so sq sr sv sw ta te th tl tr uk ur uz"
-    " vi xh yo zh zu"
-).split()
-"""What is told apart, besides the wanted ones. Close dialects, which short texts are mistaken for, are left out."""
-
-_ALIKE = ({"bs", "hr", "sr"}, {"id", "ms"}, {"no", "da", "nn"}, {"cs", "sk"}, {"af", "nl"}, {"es", "gl", "ca"})
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+|\S+@\S+", re.DOTALL)
-_CODE_LINE = re.compile(
-    r"^.*(?:[{};]\s*$|^\s*(?:def|class|import|from|return|for|if|while|elif|else|print|var|let|const|function|public|"
-    r"private|static|void|int|#include|SELECT|INSERT|UPDATE|CREATE|WHERE)\b.*[:;(){}=*]|[=<>]{1,2}.*\(|</?\w+[^>]*>).*$",
-    re.MULTILINE,
-)
-_TRANSLATION = re.compile(
-    r"\b(?:translat\w*|interpret this|how (?:do|would|can) (?:you|i|we) say|what is the \w+ (?:word|phrase|term) for"
-    r"|what(?:'s| is) .{1,60} in (?:[A-Z]\w+)\b|in (?:French|Spanish|German|Italian|Portuguese|Latin|Greek|Russian"
-    r"|Chinese|Mandarin|Japanese|Korean|Arabic|Hindi|Hebrew|Turkish|Polish|Dutch|Swedish|Norwegian|Danish|Finnish"
-    r"|Czech|Hungarian|Romanian|Ukrainian|Vietnamese|Thai|Indonesian|Swahili|Urdu|Bengali|Persian|Welsh|Irish"
-    r"|Tagalog|Catalan|English)\b|(?:French|Spanish|German|Italian|Portuguese|Latin|Russian|Chinese|Japanese|Korean"
-    r"|Arabic|Hindi)[- ](?:sentence|phrase|poem|text|word|greeting|proverb|lyrics|version|equivalent)s?)",
-    re.IGNORECASE,
-)
-_LETTER = re.compile(r"[^\W\d_]")
-_MOST = 1_000  # characters looked at
+from llmsynth.steps.filters import language_names as names
 
 
 @dataclass(frozen=True)
@@ -99,9 +74,10 @@ def wrong_language(
     wanted = {alike for one in allowed for alike in _also(one)}
     if sum(probability for language, probability in probable if language in wanted) >= 1 - certainty:
         return None
-    if asked and _TRANSLATION.search(asked):
+    found = probable[0][0]
+    probability = sum(one for language, one in probable if language in _also(found))
+    if probability < _SURE or _wants(asked, found):
         return None
-    found, probability = probable[0]
     return Drop("wrong_language", f"{found} with {probability:.2f}")
 
 
@@ -110,22 +86,49 @@ def mismatch(question: str, answer: str, certainty: float = 0.9, letters: int = 
     asked, answered = identify(question, (), letters), identify(answer, (), letters)
     if not asked or not answered or asked[0][1] < certainty or answered[0][1] < certainty:
         return None
-    if answered[0][0] in _also(asked[0][0]) or _TRANSLATION.search(question):
+    if answered[0][0] in _also(asked[0][0]) or _wants(question, answered[0][0]):
         return None
     return Drop("language_mismatch", f"asked in {asked[0][0]}, answered in {answered[0][0]}")
 
 
 def identify(text: str, allowed: tuple[str, ...] = (), letters: int = 25) -> list[tuple[str, float]]:
     """Languages and probabilities, the likeliest first; empty where too few letters are left beside code."""
-    prose = _CODE_LINE.sub("", _CODE.sub(" ", text))[:_MOST]
+    prose = _NAME.sub("", _QUOTED.sub("", _CODE_LINE.sub("", _CODE.sub(" ", text[:_MOST]))))
     found = _LETTER.findall(prose)
     if len(found) + 2 * sum(not letter.isascii() for letter in found) < letters:
         return []
     return _identifier(allowed)(prose)
 
 
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+|\S+@\S+", re.DOTALL)
+_CODE_LINE = re.compile(
+    r"^.*(?:[{};]\s*$|^\s*(?:def|class|import|from|return|for|if|while|elif|else|print|var|let|const|function|public|"
+    r"private|static|void|int|#include|SELECT|INSERT|UPDATE|CREATE|WHERE)\b.*[:;(){}=*]|[=<>]{1,2}.*\("
+    r"|</?\w+[^>]*>).*$",
+    re.MULTILINE,
+)
+_TRANSLATION = re.compile(
+    r"\b(?:translat\w*|übersetz\w*|tradui\w*|traduc\w*|traduz\w*|tradurre|how (?:do|does|would|can) (?:you|i|we"
+    r"|one) say"
+    r"|(?:another|foreign|different|native|original) language|bilingual|lyrics)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»")
+# proper names: a capital that begins no sentence
+_NAME = re.compile(r"(?<=[^\W_][,;] )[A-ZÀ-ÞĀ-Ž][\w'’-]+|(?<=[^\W_] )[A-ZÀ-ÞĀ-Ž][\w'’-]+|\b\w{31,}\b")
+_LETTER = re.compile(r"[^\W\d_]")
+_MOST = 1_000  # characters looked at
+_SURE = 0.6  # the least probability of the language that is found
+
+
+def _wants(asked: str, language: str) -> bool:
+    """Whether a task asks for a text in a language: by its name, or for a translation."""
+    words = set(re.findall(r"\w+", asked.lower()))
+    return bool(_TRANSLATION.search(asked)) or bool(words & set(names.NAMES.get(language, "").split()))
+
+
 def _also(language: str) -> set[str]:
-    return next((group for group in _ALIKE if language in group), {language})
+    return next((group for group in names.ALIKE if language in group), {language})
 
 
 @functools.lru_cache(maxsize=4)
@@ -138,6 +141,6 @@ def _identifier(allowed: tuple[str, ...]) -> Callable[[str], list[tuple[str, flo
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     if unknown := sorted(set(allowed) - set(identifier.labels)):
         raise RecipeError(f"language: {unknown[0]!r} is not known", "ISO 639-1 codes, such as en, de, zh")
-    identifier.set_languages({*LANGUAGES, *allowed} & set(identifier.labels))
+    identifier.set_languages({*names.LANGUAGES, *allowed} & set(identifier.labels))
     rank: Callable[[str], list[tuple[str, float]]] = identifier.rank
     return rank

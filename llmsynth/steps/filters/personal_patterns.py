@@ -6,7 +6,7 @@ import re
 
 # A local part, and a domain with a top level of letters. A dot ends neither.
 EMAIL = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+])?@"
+    r"(?<![\w.+'-])\w(?:[\w.%+'-]{0,62}[\w+])?@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![\w@])"
 )
 # RFC 2606 and RFC 6761: set aside for examples
@@ -27,22 +27,26 @@ PHONE = re.compile(
 )
 NORTH_AMERICAN = re.compile(r"(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-.])[2-9]\d{2}[-.]\d{4}")
 ANNOUNCED = re.compile(
-    r"(?:\b(?:phones?|tel(?:ephone)?|mobile|cell|fax|call(?: (?:me|us|him|her|them))?|whatsapp|text (?:me|us|him|her)|sms|hotline"
-    r"|contact(?: number)?|dial|ring|reach (?:me|us|him|her|them)|telefon|handy|tél(?:éphone)?|teléfono|móvil|telefone|celular"
+    r"(?:\b(?:phones?|tel(?:ephone)?|mobile|cell|fax|call(?: (?:me|us|him|her|them))?|whatsapp|text (?:me|us|him"
+    r"|her)|sms|hotline"
+    r"|contact(?: number)?|dial|ring|reach (?:me|us|him|her|them)|telefon|handy|tél(?:éphone)?|teléfono|móvil"
+    r"|telefone|celular"
     r"|cellulare|telefono)\b|☎|📞|📱)[^\d\n]{0,25}$",
     re.IGNORECASE,
 )
 DATE = re.compile(
-    r"(?:1[89]|20)\d\d[ ./-]\d{1,2}[ ./-]\d{1,2}|\d{1,2}[ ./-]\d{1,2}[ ./-](?:1[89]|20)?\d\d|(?:1[89]|20)\d\d[ -]+(?:1[89]|20)\d\d"
+    r"(?:1[89]|20)\d\d[ ./-]\d{1,2}[ ./-]\d{1,2}|\d{1,2}[ ./-]\d{1,2}[ ./-](?:1[89]|20)?\d\d|(?:1[89]"
+    r"|20)\d\d[ -]+(?:1[89]|20)\d\d"
 )
 # the range for fiction in North America, and its like in Britain
 NOBODYS_NUMBER = re.compile(
-    r"^1?\d{3}55501\d\d$|^55501\d\d$|^(?:44|0)?7700900\d{3}$|^(\d)\1+$|^(?:1?2345678\d*|0123456789|9876543210)$"
+    r"^1?\d{3}55501\d\d$|^55501\d\d$|^(?:44|0)?7700900\d{3}$|^(\d)\1+$|^(?:1?234567\d*|0123456789|9876543210)$"
 )
 
-CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
+CARD = re.compile(r"(?<![\w.-])(?<![A-Z]{2}\d{2} )\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
 ISSUER = re.compile(
-    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5)|35(?:2[89]|[3-8])|62"
+    r"4|5[1-5]|2(?:2[2-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5)|35(?:2[89]|[3-8])|62|50"
+    r"|5[6-9]|6[37]"
 )
 TEST_CARDS = frozenset(
     (
@@ -98,8 +102,10 @@ SECRET = re.compile(
     r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # JSON web tokens
     r")(?![A-Za-z0-9_])"
     r"|https://hooks\.slack\.com/services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}"
-    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,-]*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,-]*?"
+    r"(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)"
 )
 PLACEHOLDER = re.compile(
-    r"example|your|xxxx|placeholder|dummy|\.\.\.|1234567890|abcdefgh|test_?key|changeme|insert|redacted", re.IGNORECASE
+    r"example|your|xxxx|placeholder|dummy|\.\.\.|1234567890|abcdefgh|test_?key|changeme|insert|redacted",
+    re.IGNORECASE,
 )

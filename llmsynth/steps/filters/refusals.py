@@ -42,6 +42,8 @@ class Refusals:
 
 def find_refusal(answer: str, asked: str = "") -> Drop | None:
     """Why an answer to what was asked is a refusal or a disclaimer."""
+    if answer.isascii() and not any(sign in answer.lower() for sign in phrases.SIGNS):
+        return None
     voice = _plain(_own_voice(answer))
     if not voice:
         return None
@@ -60,7 +62,12 @@ def find_refusal(answer: str, asked: str = "") -> Drop | None:
 def _refusal(voice: str, told: str) -> str:
     """The words of a refusal, if there is one."""
     opening = voice[:_OPENING]
-    found = phrases.CERTAIN.match(opening) or phrases.FOREIGN_REFUSAL.match(opening)
+    handed_in = phrases.HANDED_IN.search(told) and phrases.MATERIAL.search(told)
+    found = None
+    if not handed_in:
+        found = phrases.CERTAIN.match(opening) or phrases.FOREIGN_REFUSAL.match(opening)
+        if found is None and not phrases.MATERIAL.search(told):
+            found = phrases.MISSING.match(opening)
     if found is None and not phrases.WORDS_OF_OTHERS.search(told):
         found = phrases.LIKELY.match(opening)
         if found is None and len(voice.split()) <= _SHORT:

@@ -16,7 +16,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
 from llmsynth.steps.filters import judged
-from llmsynth.text import shorten
+from llmsynth.text import normalise, shorten
 
 TOP = ((2, 0.20), (3, 0.18), (4, 0.16))
 """The share of the characters that the most frequent 2-, 3- and 4-gram may fill (Gopher)."""
@@ -29,11 +29,12 @@ DUPLICATED = ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10))
 class Repetition:
     """Drops answers that repeat themselves: "repetition".
 
-    asked: what asks for repetition (a song, a chant, "write it ten times", code, a table) is exempt, but for loops.
-    words: texts of fewer are measured for loops only.
-    scale: multiplies Gopher's bounds on n-grams and lines; 1.5 allows for the regular texts that instructions ask for,
-        such as lists whose items begin alike and worked solutions. Of n-grams, the least that counts is three times.
-    loop: a text whose last words are one stretch said so many times in a row is a loop.
+    asked: what asks for repetition (a song, a chant, "write it ten times", code, a table) is exempt.
+    words: a text of fewer is looked through for loops only. The most frequent n-grams are measured from twice as many
+        on, as the items of a short list begin alike.
+    scale: multiplies Gopher's bounds on n-grams and lines; 1.5 allows for the regular texts that instructions ask for.
+        A most frequent n-gram has to come three times.
+    loop: a stretch said so many times in a row is a loop, if that fills 8 words; of 5 words and more, one time less.
     """
 
     on: tuple[str, ...] = ("output",)
@@ -43,8 +44,8 @@ class Repetition:
     loop: int = 4
 
     def __post_init__(self) -> None:
-        if self.loop < 2 or self.scale <= 0 or self.words < 1:
-            raise RecipeError("repetition: loop is at least 2, words 1, scale above 0", "4, 30 and 1.5 are usual")
+        if self.loop < 3 or self.scale <= 0 or self.words < 1:
+            raise RecipeError("repetition: loop is at least 3, words 1, scale above 0", "4, 30 and 1.5 are usual")
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         return judged(batch, self._judge)
@@ -55,42 +56,45 @@ class Repetition:
 
 
 def find_repetition(answer: str, asked: str = "", words: int = 30, scale: float = 1.5, loop: int = 4) -> Drop | None:
-    """By which measure a text repeats itself."""
-    wanted = bool(_WANTED.search(asked))
-    said = answer.split()
-    if not wanted and (looped := find_loop(said, loop)):
-        return Drop("repetition", f"ends in a loop: {shorten(' '.join(looped))}")
+    """By which measure a text repeats itself. Case and punctuation do not count."""
+    if _WANTED.search(asked):
+        return None
     prose = _LAYOUT.sub(" ", answer)
-    said = prose.split()
-    if wanted or len(said) < words:
+    said = normalise(prose).split()
+    if looped := find_loop(said, loop):
+        return Drop("repetition", f"a loop: {shorten(' '.join(looped))}")
+    if len(said) < words:
         return None
     lines = [line.strip() for line in prose.splitlines() if len(line.split()) >= 3]
     twice, characters = duplicates(lines)
     if lines and (twice / len(lines) > 0.30 * scale or characters / sum(map(len, lines)) > 0.20 * scale):
         return Drop("repetition", f"{twice} of {len(lines)} lines come again")
     size = sum(map(len, said))
-    for n, most in TOP:
+    for n, most in TOP if len(said) >= 2 * words else ():
         gram, times = most_frequent(said, n)
         if times >= 3 and (share := times * sum(map(len, gram)) / size) > most * scale:
             return Drop("repetition", f"{share:.0%} of the text is {' '.join(gram)!r}")
     for n, most in DUPLICATED:
-        if (share := in_duplicates(said, n) / size) > most * scale and share * len(said) > 2 * n:
+        if (share := in_duplicates(said, n) / size) > most * scale:
             return Drop("repetition", f"{share:.0%} of the text stands in runs of {n} words that came before")
     return None
 
 
-def find_loop(words: Sequence[str], times: int = 4, most: int = 60) -> Sequence[str]:
-    """The stretch of at most `most` words that ends a text, said at least so many times in a row; empty without one.
+def find_loop(words: Sequence[str], times: int = 4) -> Sequence[str]:
+    """The first stretch that is said at least so many times in a row and fills 8 words with it; empty without one.
 
-    It has to fill 8 words, so that "no no no no" is none. A last repetition that is cut short counts as far as it goes.
+    Of 5 words and more, one time less will do. Takes one pass: where do three words come again, and how far apart?
     """
-    size = len(words)
-    for period in range(1, min(most, size // times) + 1):
-        run = period  # words at the end that equal the word one period before, and the first period
-        while run < size and words[size - run - 1] == words[size - run - 1 + period]:
-            run += 1
-        if run >= times * period and run >= max(8, times * min(period, 3)) and _says_something(words[size - period :]):
-            return words[size - period :]
+    last: dict[tuple[str, ...], int] = {}
+    previous, run = 0, 0  # how far apart, and for how many places in a row
+    for at, gram in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        period = at - last.get(gram, at)
+        last[gram] = at
+        run = run + 1 if period and period == previous else 1
+        previous = period
+        length = period + run + 2  # words that the loop fills so far
+        if period and length >= 8 and (length >= times * period or (period >= 5 and length >= (times - 1) * period)):
+            return words[at + 3 - length : at + 3 - length + period]
     return ()
 
 
@@ -127,21 +131,21 @@ def in_duplicates(words: Sequence[str], n: int) -> int:
     return characters
 
 
-def _says_something(words: Sequence[str]) -> bool:
-    return any(any(map(str.isalnum, word)) for word in words)
-
-
-# code, rows of tables, formulas and rules repeat themselves by their nature
+# code, rows of tables, calculations and rules repeat themselves by their nature
 _LAYOUT = re.compile(
     r"(?s:```.*?(?:```|\Z)|\$\$.*?\$\$)|^[ \t]*\|.*\|[ \t]*$|^[ \t]*[-=_*+|:]{3,}[ \t]*$|^[^\n\t]+\t.+$"
-    r"|^.*(?:[{};]|</?\w[^>]*>)[ \t]*$|^(?: {4}|\t).*$|<<[^>]*>>",
+    r"|^.*(?:[{};]|</?\w[^>]*>)[ \t]*$|^(?: {4}|\t).*$|<<[^>]*>>|^.*[\d)][ \t]*[=≈].*$",
     re.MULTILINE,
 )
 _WANTED = re.compile(
-    r"\b(?:repeat\w*|repetiti\w+|\d+ times|(?:twice|thrice|(?:two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|many) times)"
-    r"|over and over|songs?|lyrics|chorus|refrain|chants?|mantras?|rap|nursery rhyme|villanelle|pantoum|litany|anaphora|ghazal|poems?|hymn"
-    r"|list(?:s|ing)? (?:of )?(?:all|every|numbers)|count(?:ing)? (?:from|to|up|down)|tables?|csv|json|xml|html|ascii|pattern|multiplication"
-    r"|times table|loop\w*|concatenat\w*|copies of|for each|each (?:of|word|number|letter|item)|sequence|binary|matrix|tongue twister"
-    r"|echo\w*|duplicat\w*|sql|code|program|script|function|python|java\w*)\b",
+    r"\b(?:repeat\w*|repetiti\w+|\d+ times|(?:twice|thrice|(?:two|three|four|five|six|seven|eight|nine|ten"
+    r"|hundred|thousand|many) times)"
+    r"|over and over|songs?|lyrics|chorus|refrain|chants?|mantras?|rap|nursery rhyme|villanelle|pantoum|litany"
+    r"|anaphora|ghazal|poems?|hymn"
+    r"|list(?:s|ing)? (?:of )?(?:all|every|numbers)|count(?:ing)? (?:from|to|up|down)|tables?|csv|json|xml|html"
+    r"|ascii|pattern|multiplication"
+    r"|times table|loop\w*|concatenat\w*|copies of|for each|each (?:of|word|number|letter|item)|sequence|binary"
+    r"|matrix|tongue twister"
+    r"|zeros|ones|digits|echo\w*|duplicat\w*|sql|code|program|script|function|python|java\w*)\b",
     re.IGNORECASE,
 )

@@ -60,32 +60,36 @@ def find_cut(answer: str, asked: str = "", limit: bool = False) -> Drop | None:
         return Drop("truncated", f"stops at {end!r}")
     if _open_bracket(last):
         return Drop("truncated", f"a bracket is not closed: {end}")
-    unfinished = _AFTER_SENTENCE.search(last)
-    if unfinished and not _ENDS.search(text) and len(unfinished.group(1).split()) >= 3:
+    unfinished = _AFTER_SENTENCE.search(_ITEM_BEGINS.sub("", last))
+    if unfinished and not _ENDS.search(text) and len(unfinished.group(1).split()) >= 2:
         return Drop("truncated", f"a sentence without its end: {end}")
     return None
 
 
 _SHORT = 8  # words; a shorter answer may be a phrase that was asked for
-_ENDS = re.compile(r"(?:[.!?…。！？।؟]|```|\$\$|[\])}>|*_`\"'”’»）」』;]|:[)D(]|[^\w\s,:(\[{-])\s*$")
+_ENDS = re.compile(r"(?:[.!?…。！？।؟]|```|\$\$|[\])}>|*_`\"'”’»）」』;]|:[)D(]|[#@]\w+|[^\w\s,:(\[{-])\s*$")
+_ITEM_BEGINS = re.compile(r"^(?:\(?\w{1,3}[.)]|[-*•])\s+")
 _ITEM_MARK = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]|[-*•]|#{1,6}|\*\*\d+\.(?:\*\*)?")
 _HANGS = re.compile(
-    r"(?:[,:(\[{]|(?<=\w)[-–—]|\s(?:and|or|but|nor|the|a|an|of|to|with|for|from|by|at|into|onto|about|as|than|that|which|whose"
-    r"|because|if|when|while|although|though|unless|until|since|whether|is|are|was|were|be|been|being|has|have|had|will|would"
-    r"|can|could|should|may|might|must|shall|does|did|its|their|his|my|your|our|this|these|those|such|very|more|most|not|no"
-    r"|between|among|during|through|including|e\.g|i\.e|so|per|via|every|each|also|then|who|where|how|why|what|under|upon|within|without"
+    r"(?:[,:(\[{]|(?<=\w)[-–—]|\s(?:and|or|but|nor|the|a|an|of|to|with|for|from|by|at|into|onto|about|as|than"
+    r"|that|which|whose"
+    r"|because|if|when|while|although|though|unless|until|since|whether|is|are|was|were|be|been|being|has|have"
+    r"|had|will|would"
+    r"|can|could|should|may|might|must|shall|does|did|its|their|his|my|your|our|this|these|those|such|very|more"
+    r"|most|not|no"
+    r"|after|before|you|between|among|during|through|including|e\.g|i\.e|so|per|via|every|each|also|then|who"
+    r"|where|how|why|what|under|upon|within|without"
     r"|like|it|he|she|they|we|i|there|one of|some of|any|both|either|neither))\s*$",
-    re.IGNORECASE,
-)
-_NATURAL_ENDS = re.compile(
-    r"\b(?:it|him|there|then|so|this|these|those|not|no|what|why|how|where|is|are|was|were|be|does|did|can|could|will|would|should|might|may|have|had|has|more|most|any|each|both|either|neither|who|that|about|for|with|of|to|at|from|by|through|under|within|without|like|also|he|she|they|we|i)\s*$",
     re.IGNORECASE,
 )
 _AFTER_SENTENCE = re.compile(r".*[a-z\d)\"'”][.!?][\"'”)]?\s+([A-Z\"“(].*)$")
 _FRAGMENTS = re.compile(
-    r"\b(?:fragments?|incomplete|half of|beginning of|first (?:half|part|\d+ words)|cut off|truncate\w*|opening (?:words|line)|cliffhanger"
-    r"|fill in|blanks?|lyrics|song|poems?|haiku|verse|limerick|sonnet|start of|title|headline|slogan|keywords?|regular expression|regex"
-    r"|code|function|script|query|sql|html|css|bash|command|program|formula|equation|expression|csv|yaml|phrase|salutation|prefix)\b",
+    r"\b(?:fragments?|incomplete|half of|beginning of|first (?:half|part|\d+ words)|cut off|truncate\w*"
+    r"|opening (?:words|line)|cliffhanger"
+    r"|fill in|blanks?|lyrics|song|poems?|haiku|verse|limerick|sonnet|start of|title|headline|slogan|keywords?"
+    r"|regular expression|regex"
+    r"|code|function|script|query|sql|html|css|bash|command|program|formula|equation|expression|csv|yaml|phrase"
+    r"|salutation|prefix)\b",
     re.IGNORECASE,
 )
 
@@ -97,7 +101,9 @@ def _inside_code(text: str) -> bool:
 
 def _looks_like_code(line: str) -> bool:
     return bool(
-        re.search(r"[{};=<>\\$|]|\w\(|https?://|^\s*(?:def|class|for|while|if|return|import|else|elif|try)\b.*:$", line)
+        re.search(
+            r"[{}=<>\\$|]|;$|\w\(|https?://|^\s*(?:def|class|for|while|if|return|import|else|elif|try)\b.*:$", line
+        )
     )
 
 

@@ -42,7 +42,7 @@ def find_urls(text: str, allowed: tuple[str, ...] = ()) -> list[str]:
     return [url for url in (_trimmed(found.group()) for found in _URL.finditer(text)) if not _is_under(url, allowed)]
 
 
-_URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'`{}|\\^]+", re.IGNORECASE)
+_URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'`{}|\\^…]+", re.IGNORECASE)
 _HOST = re.compile(r"(?:\w+://)?(?:[^/@]*@)?([^/:?#]+)")
 
 

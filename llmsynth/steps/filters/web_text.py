@@ -1,8 +1,8 @@
 """Rules made for web pages: Gopher's, C4's and FineWeb's.
 
-Thresholds are those of the papers, where a paper leaves something open those of the datatrove library's defaults. Words
-are white-space separated with the punctuation around them taken off, where those use a tokenizer; sentences are counted by
-their ends. These rules drop short answers and code: for instructions there is the instruction profile.
+Thresholds are those of the papers, where a paper leaves something open those of the datatrove library's defaults.
+Words are white-space separated with the punctuation around them taken off, where those use a tokenizer; sentences are
+counted by their ends. These rules drop short answers and code: for instructions there is the instruction profile.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from llmsynth.steps.filters.repetition import DUPLICATED, TOP, duplicates, in_du
 class GopherQuality:
     """Drops what Gopher's quality rules drop (arXiv 2112.11446, appendix A1.1), under a reason for each rule.
 
-    "gopher_words": 50 to 100,000 words. "gopher_word_length": a mean of 3 to 10 characters. "gopher_symbols": more than
-    one # or ellipsis to ten words. "gopher_bullets": more than 90 % of the lines. "gopher_ellipsis_lines": more than
-    30 %. "gopher_letters": fewer than 80 % of the words have a letter. "gopher_stop_words": fewer than 2 of the, be, to,
-    of, and, that, have, with; which makes it a filter for English.
+    "gopher_words": 50 to 100,000 words. "gopher_word_length": a mean of 3 to 10 characters. "gopher_symbols": more
+    than one # or ellipsis to ten words. "gopher_bullets": more than 90 % of the lines. "gopher_ellipsis_lines": more
+    than 30 %. "gopher_letters": fewer than 80 % of the words have a letter. "gopher_stop_words": fewer than 2 of the,
+    be, to, of, and, that, have, with; which makes it a filter for English.
     """
 
     on: tuple[str, ...] = ("text",)
@@ -74,8 +74,9 @@ class GopherQuality:
 class GopherRepetition:
     """Drops what Gopher's repetition rules drop, as "gopher_repetition".
 
-    More than 30 % of the lines or paragraphs, or 20 % of the characters in them, came before; the most frequent 2-, 3- or
-    4-gram fills more than 20, 18 or 16 % of the text; or more than 15 % (10-grams: 10 %) stands in n-grams seen before.
+    More than 30 % of the lines or paragraphs, or 20 % of the characters in them, came before; the most frequent 2-, 3-
+    or 4-gram fills more than 20, 18 or 16 % of the text; or more than 15 % (10-grams: 10 %) stands in n-grams seen
+    before.
     """
 
     on: tuple[str, ...] = ("text",)
@@ -108,9 +109,10 @@ def gopher_repetition(text: str) -> Drop | None:
 class C4:
     """Takes out the lines that C4 takes out, and drops the texts it drops (Raffel et al. 2020, section 2.2).
 
-    A line goes if it does not end in . ? ! or a quotation mark, or ends in an ellipsis; if it has fewer than 3 words, or
-    one of more than 1,000 characters; if it speaks of Javascript, cookies or terms of use. A text goes with "lorem ipsum"
-    ("c4_lorem_ipsum"), with a curly bracket ("c4_curly_bracket"), or with fewer than 5 sentences left ("c4_sentences").
+    A line goes if it does not end in . ? ! or a quotation mark, or ends in an ellipsis; if it has fewer than 3 words,
+    or one of more than 1,000 characters; if it speaks of Javascript, cookies or terms of use. A text goes with "lorem
+    ipsum" ("c4_lorem_ipsum"), with a curly bracket ("c4_curly_bracket"), or with fewer than 5 sentences left
+    ("c4_sentences").
     Citation marks such as [3] are taken out. C4's list of bad words is not applied.
 
     terminal_punctuation: False keeps lines whatever they end in, as FineWeb does.
@@ -162,8 +164,8 @@ class C4:
 class FineWeb:
     """Drops what FineWeb's own rules drop (arXiv 2406.17557, section 3.5), under a reason for each.
 
-    "fineweb_line_ends": 12 % of the lines or fewer end in punctuation. "fineweb_short_lines": 67 % or more have at most 30
-    characters. "fineweb_duplicate_lines": 1 % or more of the characters stand in lines that came before.
+    "fineweb_line_ends": 12 % of the lines or fewer end in punctuation. "fineweb_short_lines": 67 % or more have at most
+    30 characters. "fineweb_duplicate_lines": 1 % or more of the characters stand in lines that came before.
     "fineweb_list": more than 0.3 line breaks a word.
     """
 
