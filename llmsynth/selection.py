@@ -19,7 +19,7 @@ from llmsynth.selectors import Needs, Selector
 from llmsynth.selectors.deciding import candidates_of, decided
 
 if TYPE_CHECKING:
-    from llmsynth.similarity.compiling import Singles
+    from llmsynth.similarity.compiling import Shorts
 
 _HEARD_EVERY = 1_000  # records
 _BATCH = 1_024  # texts embedded together
@@ -64,24 +64,23 @@ async def _select(selector: Selector, folder: Path, run: Run, stage: Stage, hear
     stage.seconds = time.perf_counter() - started
 
 
-async def _vectors(records: Iterable[Record], needs: Needs, count: int, run: Run) -> Singles:
+async def _vectors(records: Iterable[Record], needs: Needs, count: int, run: Run) -> Shorts:
     """The vectors of the kept records, row by row; the texts go as they come."""
     import numpy as np
 
     from llmsynth.embed import embedder_of
-    from llmsynth.similarity.vectors import ONE
 
     known = run.vectors(embedder_of(needs.embedder))
-    vectors: Singles | None = None
+    vectors: Shorts | None = None
     end = 0
     kept = (record for record in records if record.dropped is None)
     while texts := [joined(record, needs.on) for record in itertools.islice(kept, _BATCH)]:
         rows = await known.of(texts)
         if vectors is None:
-            vectors = np.empty((count, rows.shape[1]), np.float32)
-        vectors[end : end + len(rows)] = rows.astype(np.float32) / ONE
+            vectors = np.empty((count, rows.shape[1]), np.int16)
+        vectors[end : end + len(rows)] = rows
         end += len(rows)
-    return np.zeros((0, 1), np.float32) if vectors is None else vectors
+    return np.zeros((0, 1), np.int16) if vectors is None else vectors
 
 
 def _heard(folder: Path, heard: Callable[[], object]) -> Iterator[Record]:

@@ -170,11 +170,8 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
         raise RunError(f"{directory} is a file", "name a directory for the run")
     if not path.is_file():
         # a run that was killed, or refused, at its very beginning leaves these
-        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - {
-            _JOURNAL,
-            f".{_RECIPE}.partial",
-            "vectors",
-        }:
+        known = {_JOURNAL, f".{_RECIPE}.partial", "vectors"}
+        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - known:
             raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
         return None
     try:
