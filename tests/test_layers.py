@@ -18,7 +18,8 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     # values: no I/O, no clock
-    0: "errors record request text parsing similarity prices policy agreement families forms heuristics",
+    0: "errors record request text parsing similarity prices policy agreement families forms heuristics likelihood"
+    " tags",
     1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
     " rubric embed endpoint headers",
     2: "backends generators steps selectors",  # the catalogue

@@ -14,10 +14,16 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
+    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
+    "ifd": "llmsynth.steps.likelihood:IFD",
     "judge": "llmsynth.steps.judge:Judge",
     "pairwise-judge": "llmsynth.steps.pairwise:PairwiseJudge",
+    "perplexity": "llmsynth.steps.likelihood:Perplexity",
+    "reward-model": "llmsynth.steps.reward:RewardModel",
+    "self-consistency": "llmsynth.steps.consistency:SelfConsistency",
+    "tags": "llmsynth.steps.tags:Tags",
 }
 
 
