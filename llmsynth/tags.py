@@ -30,6 +30,8 @@ def parse_tags(text: str) -> list[str] | None:
         lines = re.findall(r"^\s*[-*•]\s+(.+)$", plain, re.MULTILINE)
         line = unwrap(plain).strip()
         one_line = [] if "\n" in line else re.split(r"[,;]", _LABEL.sub("", line))
+        if not all(map(tag_of, one_line)):
+            one_line = []  # prose with a comma in it
         said = lines or (listed if len(listed) > 1 else one_line)
     tags = [tag for tag in dict.fromkeys(map(tag_of, said)) if tag]
     return tags[:MOST] or None

@@ -67,6 +67,7 @@ def final_answer(text: str) -> str:
 
 
 _MOST_WORDS = 20
+_MOST_DIGITS = 100
 _MARK = re.compile(
     r"####[ \t]*|\b(?:answer|result)[*_]*\s*(?:[*_]*:[*_]*|is[*_]*:?)[ \t]*(?:therefore |thus |simply )?",
     re.IGNORECASE,
@@ -90,6 +91,8 @@ def _values(said: str) -> set[str]:
     for match in _NUMERAL.finditer(said):
         if match.group("whole") is None and match.group("part") is None:
             continue
+        if match.end() - match.start() > _MOST_DIGITS:
+            continue
         whole = re.sub(r"[^\d]", "", match.group("whole") or "0")
         try:
             value = Fraction(Decimal(f"{whole}{match.group('part') or ''}e{match.group('exponent') or 0}"))
@@ -106,10 +109,10 @@ def _label(said: str, labels: Sequence[str]) -> str | None:
     spelled = {normalise(label): label for label in labels}
     if plain in spelled:
         return spelled[plain]
-    mentioned = {label for words, label in spelled.items() if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", plain)}
+    found = [words for words in spelled if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", plain)]
     # of two labels one of which is part of the other, such as "positive" in "very positive", the longer is meant
-    mentioned = {label for label in mentioned if not any(label != other and label in other for other in mentioned)}
-    return mentioned.pop() if len(mentioned) == 1 else None
+    mentioned = [words for words in found if not any(words != other and words in other for other in found)]
+    return spelled[mentioned[0]] if len(mentioned) == 1 else None
 
 
 def _braced(text: str) -> str:
