@@ -18,7 +18,7 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
-    " heuristics",  # values: no I/O, no clock
+    " heuristics likelihood tags",  # values: no I/O, no clock
     1: "journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset options"
     " taxonomy overlap embed endpoint headers benchmarks rubric",
     2: "backends generators steps selectors curation generated selection",  # the catalogue, how records go through it

@@ -26,9 +26,9 @@ class Weights:
     format: float = 0.2
     length: float = 0.1
     richness: float = 0.1
-    coverage: float = 0.15
+    coverage: float = 0.1
     repetition: float = 0.15
-    hedging: float = 0.05
+    hedging: float = 0.1
 
     def __post_init__(self) -> None:
         values = dataclasses.astuple(self)
