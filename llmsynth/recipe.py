@@ -267,6 +267,10 @@ def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     for place, key in ((result, "prompts"), (result["generator"], "seeds")):
         if isinstance(place.get(key), str):
             place[key] = Path(place[key]).name
+    benchmarks = [(step, "against") for step in result.get("steps", ())]
+    for place, key in (*benchmarks, (result["generator"], "decontaminate")):
+        if isinstance(place.get(key), list):
+            place[key] = [Path(file).name for file in place[key]]
     return result
 
 
