@@ -19,9 +19,9 @@ PACKAGE = Path(llmsynth.__file__).parent
 LAYERS = {
     # values: no I/O, no clock
     0: "errors record request text parsing similarity prices policy agreement families forms heuristics likelihood"
-    " tags",
+    " tags diversity verb_objects",
     1: "journal arrow budget limits trouble concurrency model prompts run sources dataset options taxonomy overlap"
-    " rubric embed endpoint headers",
+    " rubric embed endpoint headers diversity_report score_report",
     2: "backends generators steps selectors",  # the catalogue
     3: "card recipe finish synthesis estimate",  # the assembly
     4: "cli __main__",
