@@ -116,7 +116,8 @@ def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
 
 def test_a_text_of_ten_megabytes_is_a_reason_and_no_trouble(tmp_path: Path) -> None:
     rows = [{"text": "word " * 2_000_000}, {"text": "short"}]
-    result = curated(lines(tmp_path / "data.jsonl", rows), tmp_path / "run", {"use": "exact-duplicates"}, on=["text"])
+    step = {"use": "exact-duplicates", "on": ["text"]}
+    result = curated(lines(tmp_path / "data.jsonl", rows), tmp_path / "run", step, on=["text"])
     assert dropped(result) == {"data.jsonl:1": "too_long"}
     sample = result.report["funnel"][0]["samples"]["too_long"]
     assert sample["detail"] == "text has 10,000,000 characters, and 1,000,000 is the most"
@@ -198,7 +199,9 @@ def test_the_records_of_a_run_go_on_with_their_ids_provenance_and_scores(tmp_pat
     result = curated(tmp_path / "first", tmp_path / "second", {"use": "exact-duplicates", "on": ["output"]})
     theirs = {record.id: record for record in first.records() if record.dropped is None}
     for record in result.records():
-        assert (record.fields, record.meta) == (theirs[record.id].fields, theirs[record.id].meta)
+        meta = {key: value for key, value in record.meta.items() if key != "duplicate_of"}
+        assert (record.fields, meta) == (theirs[record.id].fields, theirs[record.id].meta)
+        assert (record.meta != meta) == (record.dropped is not None)
     rows = load(result.dataset, tmp_path / "cache")
     assert rows.column_names == load(first.dataset, tmp_path / "cache").column_names
     assert rows["output"][:] == [f"answer {number}" for number in range(6)]
