@@ -1,4 +1,4 @@
-"""What recipes name: generators, with those that make their seeds, and steps; built, and written out again."""
+"""What recipes name: generators, with what makes their seeds, steps, selectors; built, and written out again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generated import Generated
 from llmsynth.generators import GENERATORS
 from llmsynth.generators.protocol import Generator
+from llmsynth.selectors import SELECTORS, Selector
 from llmsynth.steps import STEPS, Check, Step
 
 Spec = Mapping[str, Any]
@@ -41,6 +42,11 @@ def steps_of(specs: Sequence[Spec], path: options.Path) -> list[Step]:
     return [_step(spec, (*path, i)) for i, spec in enumerate(specs)]
 
 
+def selectors_of(specs: Sequence[Spec], path: options.Path) -> list[Selector]:
+    """The selectors that the recipe describes at `path`. Raises `OptionError`."""
+    return [_selector(spec, (*path, i)) for i, spec in enumerate(specs)]
+
+
 def resolved_generator(spec: Spec, generator: Generator) -> dict[str, Any]:
     """The description of a generator with every default spelled out."""
     data = {"use": spec["use"], **options.options_of(generator)}
@@ -51,8 +57,8 @@ def resolved_generator(spec: Spec, generator: Generator) -> dict[str, Any]:
     return data
 
 
-def resolved_steps(specs: Sequence[Spec], steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The description of steps with every default spelled out."""
+def resolved_steps(specs: Sequence[Spec], steps: Sequence[Step | Selector]) -> list[dict[str, Any]]:
+    """The description of steps, or selectors, with every default spelled out."""
     return [
         {"use": spec["use"], **({} if isinstance(step, Check) else options.options_of(step))}
         for spec, step in zip(specs, steps, strict=True)
@@ -71,6 +77,12 @@ def _generated(spec: Spec, path: options.Path) -> Generated:
         return Generated(generator, target, tuple(steps))
     except RecipeError as error:  # the target
         raise options.OptionError((*path, "target"), error.message, error.hint) from error
+
+
+def _selector(spec: Spec, path: options.Path) -> Selector:
+    target = options.find(used(spec, path), SELECTORS, (*path, "use"))
+    selector: Selector = options.build(target, {key: value for key, value in spec.items() if key != "use"}, path)
+    return selector
 
 
 def _step(spec: Spec, path: options.Path) -> Step:

@@ -170,6 +170,8 @@ class Model:
             parts.append(request.schema)
             if how := getattr(self.backend, "structured", ""):
                 parts.append(how)
+        if request.continuations:
+            parts.append(request.continuations)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self._identity, request.stage, body)
         occurrence = self._occurrences[content]

@@ -66,6 +66,8 @@ class Request:
     schema: the JSON schema that the answer has to satisfy, for backends that can constrain decoding. Not all can,
         nor do those that can always: the messages ask for it in words too, and who reads the answer checks it,
         as `parsing.parse_fitting` does.
+    continuations: texts that might come next; how likely they are is asked for, and nothing is generated. The
+        completion's text tells it as `llmsynth.likelihood` reads it. For backends that have `likelihoods`.
     """
 
     stage: str
@@ -75,11 +77,14 @@ class Request:
     key: str = ""
     seed: int = 0
     schema: dict[str, Any] | None = None
+    continuations: tuple[str, ...] = ()
 
     def keyed(self, key: str) -> Request:
         """The same request under its journal key, with the seed that belongs to it."""
         seed = int(key[:8], 16) >> 1
-        return Request(self.stage, self.messages, self.sampling, self.prompt, key, seed, self.schema)
+        return Request(
+            self.stage, self.messages, self.sampling, self.prompt, key, seed, self.schema, self.continuations
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,8 @@ class Backend(Protocol):
     `stop_sending() -> float`, called when the run ends, which returns the seconds that waiting for what was sent is
     worth; `structured`, how it is told of a schema, which is part of the journal key of requests that have one;
     `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
-    there is to be no bound on it.
+    there is to be no bound on it; `likelihoods`, which is "texts" where it can tell how likely any text is after the
+    messages, and "choices" where it can tell that of single tokens only.
     """
 
     @property

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.journal import Journal
@@ -20,6 +20,10 @@ from llmsynth.prompts import Prompts
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.text import fingerprint
+
+if TYPE_CHECKING:
+    from llmsynth.embed import Embedder
+    from llmsynth.embed.cache import Vectors
 
 
 @dataclass(slots=True)
@@ -69,7 +73,10 @@ class Run:
     files: what the generator leaves in the run's directory beside its records, path to text; `synthesize` writes them.
     journal: of the run, for what is dear and no model's; None outside a run's directory.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
+    expected: how many records the generator will yield in all, where that is known.
+    phase: what is being done once the generator has ended, such as "writing the dataset".
     within: the run that these records go on into, where they are but the seeds of others.
+    directory: where the run is kept; None where it is not.
     """
 
     models: Mapping[str, Model]
@@ -81,7 +88,11 @@ class Run:
     files: dict[str, str] = field(default_factory=dict)
     journal: Journal | None = None
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
+    expected: int | None = None
+    phase: str = ""
     within: Run | None = None
+    directory: Path | None = None
+    _vectors: dict[str, Vectors] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -103,6 +114,7 @@ class Run:
         try:
             opened = {role: Model(backend, journal) for role, backend in by_role.items()}
             run = cls(opened, Prompts(Path(prompts) if prompts else None), seed, journal=journal)
+            run.directory = Path(directory)
             try:
                 yield run
             finally:
@@ -117,7 +129,9 @@ class Run:
 
     def seeding(self, target: int) -> Run:
         """The run of a generator whose kept records, so many of them, are the seeds of this one."""
-        return dataclasses.replace(self, target=target, tally=Tally(), notes={}, settle=_nothing_to_settle, within=self)
+        run = dataclasses.replace(self, target=target, tally=Tally(), notes={}, settle=_nothing_to_settle, within=self)
+        run._vectors = self._vectors
+        return run
 
     def model(self, role: str) -> Model:
         """The model of a role, or the default one. Raises `RecipeError` if there is neither."""
@@ -125,6 +139,15 @@ class Run:
         if model is None:
             raise RecipeError(f"no model for the role {role!r}", "name one under `models`, or a `default`")
         return model
+
+    def vectors(self, embedder: Embedder) -> Vectors:
+        """An embedder's vectors, kept in the run's directory; all who use the same embedder share them."""
+        from llmsynth.embed.cache import Vectors
+
+        if embedder.identity not in self._vectors:
+            folder = self.directory / "vectors" if self.directory else None
+            self._vectors[embedder.identity] = Vectors(embedder, folder)
+        return self._vectors[embedder.identity]
 
     def rng(self, stage: str, index: int | str) -> random.Random:
         """A random source of its own for each piece of work: adding a row shifts no other row's draws."""

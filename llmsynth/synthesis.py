@@ -20,6 +20,8 @@ import yaml
 from llmsynth.budget import Budget
 from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import digest_of
 from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
@@ -104,7 +106,9 @@ def open_run(
         for role, spec in built.models.items()
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
-    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target, journal=journal), built
+    directory = journal.path.parent
+    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory)
+    return run, built
 
 
 async def _synthesize(
@@ -126,9 +130,16 @@ async def _synthesize(
                 directory.rmdir()
             raise
         _claim(recipe, directory)
+        funnel = recipe.funnel()
+        heard = (lambda: watch(run)) if watch else (lambda: None)
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
-            await _generate(run, built, directory)
+            await _generate(run, built, directory, funnel)
+            came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            if built.selectors:
+                from llmsynth.selection import select
+
+                await select(built.selectors, directory / "records", run, funnel.selectors, heard)
         finally:
             await run.aclose()
             if watching:
@@ -138,10 +149,12 @@ async def _synthesize(
         journal.close()
     from llmsynth.finish import write_results
 
-    report = write_results(recipe, run, built, directory)
+    run.phase = "writing the dataset"
+    report = {**came, **write_results(recipe, run, built, directory, funnel, heard)}
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    run.phase = ""
     if watch:
         watch(run)
     return Result(directory, report)
@@ -157,7 +170,8 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
         raise RunError(f"{directory} is a file", "name a directory for the run")
     if not path.is_file():
         # a run that was killed, or refused, at its very beginning leaves these
-        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - {_JOURNAL, f".{_RECIPE}.partial"}:
+        known = {_JOURNAL, f".{_RECIPE}.partial", "vectors"}
+        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - known:
             raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
         return None
     try:
@@ -174,11 +188,18 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             " what was answered before is not asked again",
         )
     report = directory / _REPORT
-    if not update and report.is_file():
-        finished: dict[str, Any] = orjson.loads(report.read_bytes())
-        if finished["complete"]:
-            return finished
-    return None
+    if update or not report.is_file():
+        return None
+    finished: dict[str, Any] = orjson.loads(report.read_bytes())
+    if not finished["complete"]:
+        return None
+    source = finished["notes"].get("source")
+    if source is not None and source["digest"] != digest_of(recipe.build().generator):
+        raise RunError(
+            f"{source['name']} is no longer what {directory} was made from",
+            "choose another directory, or --update to make it anew: what was answered before is not asked again",
+        )
+    return finished
 
 
 def _claim(recipe: Recipe, directory: Path) -> None:
@@ -191,7 +212,7 @@ def _claim(recipe: Recipe, directory: Path) -> None:
     write_file(directory / _RECIPE, text.encode("utf-8"))
 
 
-async def _generate(run: Run, built: Built, directory: Path) -> None:
+async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> None:
     from llmsynth.dataset import RecordWriter
 
     writer = RecordWriter(directory / "records")
@@ -204,7 +225,7 @@ async def _generate(run: Run, built: Built, directory: Path) -> None:
             flushed = time.monotonic()
             writer.flush()
 
-    curation = Curation(run, built.steps, write)
+    curation = Curation(run, built.steps, write, funnel, built.generator.about.batch)
     run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
@@ -219,6 +240,13 @@ async def _generate(run: Run, built: Built, directory: Path) -> None:
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, text.encode("utf-8"))
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
+    seeds = run.notes.get("seeds")
+    short = isinstance(seeds, dict) and seeds["short"] > 0
+    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
 
 
 async def _watch(run: Run, watch: Watcher) -> None:

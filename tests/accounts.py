@@ -103,11 +103,19 @@ def check_warning(report: Mapping[str, Any], said: str) -> None:
             reasons.update(each["eliminated"])
         if accepted < 0.1 * tried:
             thin.append((f"round {name}" if name.isdecimal() else name, accepted, tried, reasons))
-    assert ("WARNING: nearly nothing survived" in said) == bool(thin), said
+    rows = report["rows"]
+    survived = rows["kept"] + rows["dropped"].get("beyond_target", 0)
+    few = survived < 0.1 * rows["in"]
+    assert said.count("WARNING: nearly nothing survived") == int(few or bool(thin)), said
+    assert (f"survived: {survived} of {rows['in']} rows\n" in said) == few
     for name, accepted, tried, reasons in thin:
         assert f"  {name}: {accepted} of {tried} accepted (" in said
         assert str(reasons.most_common(1)[0][1]) in said
         assert any(reason in said for reason in reasons)
+    if few or thin:
+        lost = [(count, reason) for stage in report["funnel"] for reason, count in stage["dropped"].items()]
+        most = max(count for count, reason in lost if reason != "beyond_target")
+        assert any(f"  {most} (" in said and f") {reason}, by " in said for count, reason in lost if count == most)
 
 
 def _check_trail(record: Record, entries: Mapping[str, Mapping[str, Any]]) -> None:

@@ -52,6 +52,7 @@ class Loopback:
     slow_start: how many first requests take how many seconds longer.
     faults: what to do to the n-th request, counted from 0. `fault`: the same as a function of number and
         body. `echo`: reply to chat requests with a text made from the body by this function.
+    logprobs: what to put under that name, made from the body, where it is asked for.
     """
 
     port: int = 0
@@ -62,6 +63,7 @@ class Loopback:
     faults: dict[int, Fault] = field(default_factory=dict)
     fault: Callable[[int, dict[str, Any]], Fault | None] | None = None
     echo: Callable[[dict[str, Any]], Any] | None = None
+    logprobs: Callable[[dict[str, Any]], Any] | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -119,6 +121,7 @@ class Loopback:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._handle)
         app.router.add_post("/v1/completions", self._handle)
+        app.router.add_post("/v1/embeddings", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         try:
@@ -168,6 +171,8 @@ class Loopback:
         return self._taken[0] + 1 - now
 
     def _answer(self, body: dict[str, Any], raw: bytes) -> bytes:
+        if "input" in body:
+            return embeddings(body)
         chat = "messages" in body
         prompt = body["messages"][-1]["content"] if chat else body["prompt"]
         text = self.echo(body) if self.echo else reply(prompt, hashlib.sha256(raw).hexdigest())
@@ -176,9 +181,21 @@ class Loopback:
                 text = text.partition(stop)[0]
         choice = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        if self.logprobs and body.get("logprobs"):
+            choice["logprobs"] = self.logprobs(body)
         words = len(prompt.split()), len(text.split()) if isinstance(text, str) else 0
         usage = {"prompt_tokens": words[0], "completion_tokens": words[1], "total_tokens": sum(words)}
         return orjson.dumps({"id": "cmpl", "object": "x", "model": body["model"], "choices": [choice], "usage": usage})
+
+
+def embeddings(body: dict[str, Any]) -> bytes:
+    """Vectors made of the letters of each text, not of unit length, and in no order."""
+    size = body.get("dimensions", 8)
+    items = [
+        {"index": i, "embedding": [digit + 1.0 for digit in hashlib.sha256(text.encode()).digest()[:size]]}
+        for i, text in enumerate(body["input"])
+    ]
+    return orjson.dumps({"object": "list", "model": body["model"], "data": items[::-1]})
 
 
 async def _misbehave(fault: Fault, request: web.Request, answer: bytes) -> web.StreamResponse:

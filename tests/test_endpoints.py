@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from llmsynth import Recipe, synthesize
-from llmsynth.backends._headers import rates, retry_after, seconds
 from llmsynth.backends.openai import OpenAIBackend
 from llmsynth.errors import RecipeError, UnavailableError
+from llmsynth.headers import rates, retry_after, seconds
 from llmsynth.journal import Journal
 from llmsynth.limits import Rates
 from llmsynth.model import Model

@@ -192,7 +192,7 @@ async def test_a_cut_connection_is_told_from_a_server_that_is_not_there(loopback
 
 
 async def test_a_machine_that_never_takes_the_call_is_not_there_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmsynth.backends.openai._CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("llmsynth.endpoint._CONNECT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
         address = deaf.getsockname()
         fillers = [socket.socket() for _ in range(4)]
@@ -317,4 +317,4 @@ async def test_a_proxy_that_the_environment_names_is_used(loopback: Loopback, mo
     assert (await opened.complete(REQUEST)).text == "through the proxy"
     await opened.aclose()
     assert loopback.headers[0]["Host"] == "outside.example"
-    assert OpenAIBackend("teacher", "http://inside.example/v1")._proxy is None
+    assert OpenAIBackend("teacher", "http://inside.example/v1")._endpoint.proxy is None

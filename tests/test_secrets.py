@@ -18,6 +18,7 @@ import pytest
 
 from llmsynth import Recipe, synthesize
 from llmsynth.backends.openai import OpenAIBackend
+from llmsynth.embed.openai import OpenAIEmbedder
 from llmsynth.errors import AuthenticationError, BackendError, LlmsynthError, RecipeError, UnavailableError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -129,6 +130,14 @@ async def test_a_prompt_that_holds_the_key_is_neither_sent_nor_written(
         await model.ask(Request("test", (Message(role="user", content=f"Call it with {KEY}"),)))
     await model.aclose()
     told = "".join(traceback.format_exception(caught.value)) + caplog.text + everything_in(journal.path.parent)
+    assert loopback.requests == 0 and KEY not in told
+
+
+async def test_a_text_that_holds_the_key_is_not_sent_to_be_embedded(loopback: Loopback) -> None:
+    embedder = OpenAIEmbedder("m", loopback.url, "TEACHER_KEY")
+    with pytest.raises(BackendError, match="holds the key that TEACHER_KEY names") as caught:
+        await embedder.embed(["a river", f"Call it with {KEY}"])
+    told = "".join(traceback.format_exception(caught.value)) + repr(embedder)
     assert loopback.requests == 0 and KEY not in told
 
 

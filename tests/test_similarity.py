@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import random
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -20,9 +17,10 @@ from rapidfuzz.process import cdist
 from rouge_score import rouge_scorer, tokenize
 
 from llmsynth.errors import RecipeError
-from llmsynth.similarity import Match, RougeIndex, kernels, pool, rouge_l, rouge_tokens
+from llmsynth.similarity import Match, RougeIndex, pool, rouge_l, rouge_tokens
+from llmsynth.similarity.compiling import compiled
+from tests.near_texts import near_duplicates, run_python
 
-ROOT = Path(__file__).parents[1]
 SCORER = rouge_scorer.RougeScorer(["rougeL"])
 ODD_TEXTS = [
     "",
@@ -207,21 +205,6 @@ def test_five_thousand_texts_are_decided_as_by_brute_force() -> None:
     assert len(accepted) > 2000 and rejections > 1000
 
 
-def near_duplicates(count: int, rng: random.Random) -> list[str]:
-    """Texts of 3 to 24 words, half of them an earlier one with some words replaced, added or lost."""
-    texts: list[list[str]] = []
-    for _ in range(count):
-        if texts and rng.random() < 0.5:
-            words = list(rng.choice(texts))
-            for _ in range(rng.randint(1, 6)):
-                place = rng.randrange(len(words))
-                words[place : place + rng.randint(0, 1)] = [f"w{int(rng.paretovariate(0.4)) % 2000}"]
-            texts.append(words)
-        else:
-            texts.append([f"w{int(rng.paretovariate(0.4)) % 2000}" for _ in range(rng.randint(3, 24))])
-    return [" ".join(words) for words in texts]
-
-
 @pytest.mark.parametrize("threshold", [0.5, 0.9])
 def test_a_pool_indexed_many_times_answers_as_one_never_indexed(threshold: float) -> None:
     texts = near_duplicates(600, random.Random(5))
@@ -308,15 +291,10 @@ def test_an_index_survives_pickling() -> None:
 def test_a_kernel_compiles_where_nothing_can_be_cached() -> None:
     scope: dict[str, Callable[[int], int]] = {}
     exec(compile("def double(x): return 2 * x", "no file", "exec"), scope)  # no file, so no folder for a cache
-    assert kernels._compiled("int64(int64)")(scope["double"])(21) == 42
+    assert compiled("int64(int64)")(scope["double"])(21) == 42
 
 
 # the process
-
-
-def run_python(code: str, hash_seed: str = "0") -> str:
-    env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
 
 
 def test_answers_do_not_depend_on_the_hash_seed() -> None:

@@ -40,6 +40,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     schedules_itself: ClassVar[bool] = True
     unbounded: ClassVar[bool] = True  # for the provider a job is a single request
+    likelihoods: ClassVar[str] = ""
     wait: float = 5.0
     poll: float = 30.0
     window: str = "24h"
@@ -62,7 +63,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     @property
     def price(self) -> Price | None:
-        return published_price(self._url, self.model, batch=True)
+        return published_price(self._endpoint.url, self.model, batch=True)
 
     def attach(self, directory: Path) -> None:
         """Keep the jobs of the run in this directory; called before the first request."""
@@ -98,7 +99,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         """A request as a line of an input file."""
         _, body = self._request(request)
         line = {"custom_id": custom_id, "method": "POST", "url": self.path, "body": body}
-        return self._without_key(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        return self._endpoint.without_key(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def outcome(self, row: dict[str, Any]) -> Completion | Exception:
         """What a line of an output or error file says of its request."""
@@ -116,7 +117,7 @@ class OpenAIBatchBackend(OpenAIBackend):
             kind = code if code == "batch_expired" else f"batch_{code}"
             said = shorten(str(error.get("message")), 300)
             return RequestFailedError(kind, said, retryable=True)
-        refusal = self._refusal(status, {}, orjson.dumps(response.get("body")))
+        refusal = self._endpoint.refusal(status, {}, orjson.dumps(response.get("body")))
         if isinstance(refusal, RequestFailedError):
             refusal.limited, refusal.retry_after = False, None  # that was then: another job has limits of its own
         return refusal
@@ -125,4 +126,5 @@ class OpenAIBatchBackend(OpenAIBackend):
         """The provider's files and jobs."""
         from llmsynth.backends._batch import BatchApi
 
-        return BatchApi(self._url, self._key, self.timeout, self._refusal, self._redact)
+        endpoint = self._endpoint
+        return BatchApi(endpoint.url, endpoint.key, self.timeout, endpoint.refusal, endpoint.redact)

@@ -16,10 +16,6 @@ from llmsynth.cli import console
 from llmsynth.errors import RunError
 from llmsynth.prices import FREE, Price
 from llmsynth.record import Record
-from llmsynth.text import shorten
-
-_SAMPLES = 3  # reasons to give an example of
-_SHOWN = 300  # characters of a reply
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
 
@@ -28,7 +24,6 @@ def status(run: RunArgument) -> None:
     """Tell how far a run has come: answers, failures and tokens by stage, what was spent, what is left to do."""
     journal = _journal(run)
     from llmsynth.cli.survival import warnings
-    from llmsynth.dataset import read_records
     from llmsynth.journal import read_entries
 
     answers: Counter[str] = Counter()
@@ -64,11 +59,11 @@ def status(run: RunArgument) -> None:
         print(f"  dropped {count:6}  {reason}")
     for reason, count in rows["failed"].items():
         print(f"  failed  {count:6}  {reason}")
-    if told["target"] is not None and rows["kept"] < told["target"]:
-        print(f"left: {told['target'] - rows['kept']} of {told['target']} rows wanted")
+    if told["missing"]:
+        print(f"left: {told['missing']} of {told['target']} rows wanted")
     if lost:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
-    for line in warnings(told, read_records(run / "records"), run, uses_pocket(run)):
+    for line in warnings(told, run, uses_pocket(run)):
         print(line)
 
 
@@ -174,28 +169,6 @@ def print_trail(directory: Path, records: Iterable[Record]) -> None:
         for name, value in record.fields.items():
             print(f"{name}: {value}")
         print()
-
-
-def print_samples(directory: Path, lost: Counter[str]) -> None:
-    """Of the reasons that most rows were lost for, a row each on stderr: why, and the reply that it was made of."""
-    from llmsynth.dataset import read_records
-    from llmsynth.journal import read_entries
-
-    reasons = {reason for reason, _ in lost.most_common(_SAMPLES)}
-    found: dict[str, Record] = {}
-    for record in read_records(directory / "records"):
-        if record.dropped and record.dropped.reason in reasons:
-            found.setdefault(record.dropped.reason, record)
-            if len(found) == len(reasons):
-                break
-    keys = {reason: record.meta["journal"][-1] for reason, record in found.items() if record.meta.get("journal")}
-    wanted = set(keys.values())
-    replies = {e["key"]: e["text"] for e in read_entries(directory / "journal.jsonl") if e.get("key") in wanted}
-    for reason, record in found.items():
-        drop = record.dropped
-        console.say(f"for example {record.id}: {reason}{f' ({drop.detail})' if drop and drop.detail else ''}")
-        if (reply := replies.get(keys.get(reason, ""))) is not None:
-            console.say(f"  of the reply {shorten(reply, _SHOWN)!r}")
 
 
 def _print_entry(entry: dict[str, Any]) -> None:

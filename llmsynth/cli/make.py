@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from llmsynth.cli import console
+from llmsynth.cli.funnel import THIN, funnel_table, is_thin
 from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(
     update: Update = False,
     quiet: Quiet = False,
     min_yield: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Exit with 3 when a smaller share of the rows is kept.")
+        float, typer.Option(min=0.0, max=1.0, help="Exit with 3 when a smaller share of the rows survives.")
     ] = 0.0,
 ) -> None:
     """Make the dataset that a recipe describes.
@@ -173,8 +173,9 @@ def validate(
 
 def _report_overlaps(generator: Any, benchmark: str) -> None:
     """Print each seed that a benchmark holds too: what grows from it would not test anything."""
+    from llmsynth.benchmarks import texts_in
     from llmsynth.generated import Generated
-    from llmsynth.overlap import find_overlaps, texts_in
+    from llmsynth.overlap import find_overlaps
     from llmsynth.sources import read_rows, read_seeds
 
     while isinstance(seeds := getattr(generator, "seeds", None), Generated):
@@ -235,17 +236,13 @@ def run_options(
 def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0) -> None:
     """Make a recipe's dataset, tell what came of it, and end with the exit code for that.
 
-    min_yield: the share of the rows that has to be kept; of no row at all, that is never so.
+    min_yield: the share of the rows that has to survive; that no row is kept is never right.
     """
-    from llmsynth.cli.look import print_samples
-
     directory = out or Path("runs") / recipe.name
     result = _synthesize(recipe, directory, update, quiet)
-    console.say(_summary(result))
+    console.say(_summary(result, min_yield))
     print(result.dataset)
-    rows = result.report["rows"]
-    if not result.complete or not rows["kept"] or rows["kept"] < min_yield * rows["in"]:
-        print_samples(directory, Counter({**rows["dropped"], **rows["failed"]}))
+    if not result.complete or not result.report["rows"]["kept"] or is_thin(result.report, min_yield):
         raise typer.Exit(3)
 
 
@@ -261,29 +258,29 @@ def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> R
         raise typer.Exit(130) from None
 
 
-def _summary(result: Result) -> str:
+def _summary(result: Result, min_yield: float = 0.0) -> str:
     """What a person wants to know at the end."""
     from llmsynth.cli.look import uses_pocket
-    from llmsynth.cli.survival import warnings
+    from llmsynth.cli.survival import most_lost, warnings
 
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
-    lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
-    lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
-    lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
-    thin = warnings(result.report, result.records(), result.directory, uses_pocket(result.directory))
+    lines = [funnel_table(result.report)] if rows["in"] else []
+    lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
+    thin = warnings(result.report, result.directory, uses_pocket(result.directory), max(THIN, min_yield))
+    if not thin and not result.complete:
+        thin = most_lost(result.report, result.directory)
     if result.before:
         return "\n".join([*lines, "it was finished already: nothing was asked", *thin])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
-    lines.append(
-        f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; {result.report['notes'].get('stopped')}"
-    )
+    requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; " if usage else ""
+    lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
     target = result.report["target"]
-    if target is not None and rows["kept"] < target:
+    if target is not None and result.report["missing"]:
         lines.append(
             f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
         )

@@ -4,6 +4,7 @@ GENERATORS = {
     "alpaca": "llmsynth.generators.self_instruct:Alpaca",
     "evol-instruct": "llmsynth.generators.evol_instruct:EvolInstruct",
     "glan": "llmsynth.generators.glan:GLAN",
+    "rows": "llmsynth.generators.rows:Rows",
     "self-instruct": "llmsynth.generators.self_instruct:SelfInstruct",
 }
 

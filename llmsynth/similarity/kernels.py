@@ -1,59 +1,21 @@
 """The compiled loops of the token pool.
 
-Signatures are spelled out, so that everything is compiled (or read from numba's cache) when this
-module is imported and no call can compile again for slightly different types.
-
 A query is an array of tokens, -1 for one that the pool has never seen; a text is an array of
 elements. `llmsynth.similarity.pool` says what elements are and why the search misses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import numba
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
-
-_ARRAYS = {
-    "ints": "int32[::1]",
-    "longs": "int64[::1]",
-    "floats": "float64[::1]",
-    "words": "uint64[::1]",
-    "flags": "boolean[::1]",
-    "table": "uint64[:,::1]",
-}
+from llmsynth.similarity.compiling import Flags, Floats, Ints, Longs, Words, compiled
 
 # Bounds are rounded in other places than scores: loosen them by far more than a rounding error and
 # far less than one token of any text that fits in memory.
 SLACK = 1 - 1e-9
 
-_Kernel = TypeVar("_Kernel", bound=Callable[..., object])
 
-
-def _compiled(signature: str) -> Callable[[_Kernel], _Kernel]:
-    """Compile now, through numba's disk cache where there is a folder to write it to."""
-    for name, exact in _ARRAYS.items():
-        signature = signature.replace(name, exact)
-
-    def compile_kernel(kernel: _Kernel) -> _Kernel:
-        try:
-            compiled: _Kernel = numba.njit(signature, cache=True, error_model="numpy")(kernel)
-        except (RuntimeError, OSError):  # numba's words for "no such folder" and "its disk is full"
-            compiled = numba.njit(signature, error_model="numpy")(kernel)
-        return compiled
-
-    return compile_kernel
-
-
-@_compiled("int64(ints, int64, boolean, ints, ints, ints, ints, words)")
+@compiled("int64(ints, int64, boolean, ints, ints, ints, ints, words)")
 def number(
     tokens: Ints,
     count: int,
@@ -95,7 +57,7 @@ def number(
     return count
 
 
-@_compiled("int64(ints, ints, ints, words, words)")
+@compiled("int64(ints, ints, ints, words, words)")
 def lcs(query: Ints, text: Ints, token_of: Ints, bits: Words, carries: Words) -> int:
     """The length of the longest common subsequence, bit-parallel (Hyyrö 2004), 64 query tokens at a time.
 
@@ -135,7 +97,7 @@ def lcs(query: Ints, text: Ints, token_of: Ints, bits: Words, carries: Words) ->
     return length
 
 
-@_compiled("float64(int64, int64, int64)")
+@compiled("float64(int64, int64, int64)")
 def f1(common: int, m: int, n: int) -> float:
     """`rouge_score`'s own arithmetic, which lands on either side of the exact fraction."""
     if common == 0:
@@ -145,7 +107,7 @@ def f1(common: int, m: int, n: int) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-@_compiled("int64(uint64)")
+@compiled("int64(uint64)")
 def _ones(word: np.uint64) -> int:
     """How many bits are set; LLVM knows this pattern and makes one instruction of it."""
     x = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -154,7 +116,7 @@ def _ones(word: np.uint64) -> int:
     return int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@_compiled("boolean(int64, int64, float64, table, int64, words)")
+@compiled("boolean(int64, int64, float64, table, int64, words)")
 def _possible(m: int, n: int, bar: float, sketches: Words, position: int, sketch: Words) -> bool:
     """Whether lengths and sketches leave it open that a query and a text reach `bar`.
 
@@ -165,7 +127,7 @@ def _possible(m: int, n: int, bar: float, sketches: Words, position: int, sketch
     return m >= need and n - alien >= need
 
 
-@_compiled("float64(ints, ints, float64, ints, flags, words, words)")
+@compiled("float64(ints, ints, float64, ints, flags, words, words)")
 def _score(query: Ints, text: Ints, bar: float, token_of: Ints, asked: Flags, bits: Words, carries: Words) -> float:
     """The F1 of a query, whose elements are `asked`, and a text; or -1 once it is certain to be below `bar`."""
     m, n = query.size, text.size
@@ -178,7 +140,7 @@ def _score(query: Ints, text: Ints, bar: float, token_of: Ints, asked: Flags, bi
     return f1(lcs(query, text, token_of, bits, carries), m, n)
 
 
-@_compiled(
+@compiled(
     "int64(int64, words, ints, float64, int64, longs, table,"
     " table, ints, ints, longs, longs, ints, ints, longs, int64, ints)"
 )
@@ -232,7 +194,7 @@ def candidates(
     return count
 
 
-@_compiled("int64(ints, ints, words, float64, ints, ints, longs, table, ints, flags, words, words, longs, floats)")
+@compiled("int64(ints, ints, words, float64, ints, ints, longs, table, ints, flags, words, words, longs, floats)")
 def best(
     query: Ints,
     elements: Ints,
@@ -284,7 +246,47 @@ def best(
     return filled
 
 
-@_compiled("int64(ints, longs, ints, ints, float64, longs, longs, ints, ints, ints)")
+@compiled("int64(ints, ints, words, float64, ints, ints, longs, table, ints, flags, words, words, floats)")
+def above(
+    query: Ints,
+    elements: Ints,
+    sketch: Words,
+    floor: float,
+    found: Ints,
+    stream: Ints,
+    starts: Longs,
+    sketches: Words,
+    token_of: Ints,
+    asked: Flags,
+    bits: Words,
+    carries: Words,
+    scores: Floats,
+) -> int:
+    """Leave in `found` the texts that score above `floor`, with their `scores`; return how many there are.
+
+    `asked` holds False everywhere, before and after.
+    """
+    m = query.size
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = True
+    kept = 0
+    for position in found:
+        n = starts[position + 1] - starts[position]
+        if _possible(m, n, floor, sketches, position, sketch):
+            text = stream[starts[position] : starts[position + 1]]
+            f = _score(query, text, floor, token_of, asked, bits, carries)
+            if f > floor:
+                found[kept] = position
+                scores[kept] = f
+                kept += 1
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = False
+    return kept
+
+
+@compiled("int64(ints, longs, ints, ints, float64, longs, longs, ints, ints, ints)")
 def index(
     stream: Ints,
     starts: Longs,

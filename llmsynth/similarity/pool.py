@@ -31,12 +31,10 @@ most pairs apart that merely share an indexed element.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from llmsynth.similarity import kernels
+from llmsynth.similarity.compiling import Floats, Ints, Longs, Words, room
 
 _UNINDEXED = 1024  # texts compared one by one before the first index is built
 
@@ -106,6 +104,44 @@ class TokenPool:
     def matches(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
         """Positions and scores of the k best texts above the threshold, best first, the earliest of equals first."""
         query, elements, sketch = self._query(tokens)
+        found = self._candidates(query, elements, sketch)
+        if not found.size:
+            return []
+        return self._best(query, elements, sketch, self._threshold, found, min(k, found.size))
+
+    def similar(self, tokens: list[str]) -> tuple[Longs, Floats]:
+        """Positions, ascending, and scores of all texts above the threshold."""
+        query, elements, sketch = self._query(tokens)
+        found = self._candidates(query, elements, sketch)
+        scores = np.empty(found.size)
+        count = 0
+        if found.size:
+            count = kernels.above(
+                query,
+                elements,
+                sketch,
+                self._threshold,
+                found,
+                self._stream,
+                self._starts,
+                self._sketches,
+                self._token_of,
+                self._asked,
+                self._bits,
+                self._carries,
+                scores,
+            )
+        order = np.argsort(found[:count])
+        return found[order].astype(np.int64), scores[order]
+
+    def most_similar(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
+        """Positions and scores of the k best texts, best first, the earliest of equals first."""
+        if k < 1:
+            return []
+        return self._best(*self._query(tokens), -1.0, np.arange(self._texts, dtype=np.int32), min(k, self._texts))
+
+    def _candidates(self, query: Ints, elements: Ints, sketch: Words) -> Ints:
+        """Positions of all texts that may match, in scratch space."""
         ranks = self._rank[elements]
         ranks.sort()
         self._turn += 1
@@ -128,23 +164,15 @@ class TokenPool:
             self._turn,
             self._found,
         )
-        if not count:
-            return []
-        return self._best(query, elements, sketch, self._threshold, self._found[:count], min(k, count))
-
-    def most_similar(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
-        """Positions and scores of the k best texts, best first, the earliest of equals first."""
-        if k < 1:
-            return []
-        return self._best(*self._query(tokens), -1.0, np.arange(self._texts, dtype=np.int32), min(k, self._texts))
+        return self._found[:count]
 
     def _best(
         self,
-        query: kernels.Ints,
-        elements: kernels.Ints,
-        sketch: kernels.Words,
+        query: Ints,
+        elements: Ints,
+        sketch: Words,
         floor: float,
-        positions: kernels.Ints,
+        positions: Ints,
         k: int,
     ) -> list[tuple[int, float]]:
         top = np.empty(k, np.int64)
@@ -167,7 +195,7 @@ class TokenPool:
         )
         return list(zip(top[:count].tolist(), scores[:count].tolist(), strict=True))
 
-    def _query(self, tokens: list[str]) -> tuple[kernels.Ints, kernels.Ints, kernels.Words]:
+    def _query(self, tokens: list[str]) -> tuple[Ints, Ints, Words]:
         """A text as tokens, elements (both -1 where the pool has none) and sketch."""
         get = self._vocabulary.get
         query = np.array([get(token, -1) for token in tokens], np.int32)
@@ -206,19 +234,19 @@ class TokenPool:
 
     def _reserve(self, more: int) -> None:
         """Make room for a text of so many tokens, each of which brings one new element at most."""
-        self._starts = _room(self._starts, self._texts + 2)
-        self._sketches = _room(self._sketches, self._texts + 1)
-        self._seen = _room(self._seen, self._texts + 1)
-        self._found = _room(self._found, self._texts + 1)
-        self._stream = _room(self._stream, self._tokens + more)
-        self._carries = _room(self._carries, more)
+        self._starts = room(self._starts, self._texts + 2)
+        self._sketches = room(self._sketches, self._texts + 1)
+        self._seen = room(self._seen, self._texts + 1)
+        self._found = room(self._found, self._texts + 1)
+        self._stream = room(self._stream, self._tokens + more)
+        self._carries = room(self._carries, more)
         elements = self._elements + more
-        self._following = _room(self._following, elements, -1)
-        self._token_of = _room(self._token_of, elements)
-        self._current = _room(self._current, elements, -2)
-        self._rank = _room(self._rank, elements + 1, -1)
-        self._asked = _room(self._asked, elements)
-        self._bits = _room(self._bits, elements)
+        self._following = room(self._following, elements, -1)
+        self._token_of = room(self._token_of, elements)
+        self._current = room(self._current, elements, -2)
+        self._rank = room(self._rank, elements + 1, -1)
+        self._asked = room(self._asked, elements)
+        self._bits = room(self._bits, elements)
 
 
 def token_f1(a: list[str], b: list[str]) -> float:
@@ -231,12 +259,3 @@ def token_f1(a: list[str], b: list[str]) -> float:
     bits = np.zeros(len(vocabulary), np.uint64)
     common = kernels.lcs(first, second, names, bits, np.zeros(second.size, np.uint64))
     return kernels.f1(common, first.size, second.size)
-
-
-def _room(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
-    """The array itself, or a copy with room for at least `size` items and some to come."""
-    if size <= len(array):
-        return array
-    grown = np.full((max(size, len(array) * 3 // 2, 16), *array.shape[1:]), fill, array.dtype)
-    grown[: len(array)] = array
-    return grown

@@ -14,7 +14,43 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
+    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
+    "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
+    "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
+    "semantic-duplicates": "llmsynth.steps.duplicates:SemanticDuplicates",
+    # filters
+    "instruction-profile": "llmsynth.steps.filters.instruction_profile:InstructionProfile",
+    "length": "llmsynth.steps.filters.length:Length",
+    "language": "llmsynth.steps.filters.language:Language",
+    "refusals": "llmsynth.steps.filters.refusals:Refusals",
+    "prompt-leakage": "llmsynth.steps.filters.leakage:PromptLeakage",
+    "echo": "llmsynth.steps.filters.echo:Echo",
+    "truncation": "llmsynth.steps.filters.truncation:Truncation",
+    "code-fences": "llmsynth.steps.filters.code_fences:CodeFences",
+    "json-answers": "llmsynth.steps.filters.json_answers:JsonAnswers",
+    "repetition": "llmsynth.steps.filters.repetition:Repetition",
+    "urls": "llmsynth.steps.filters.urls:Urls",
+    "personal-data": "llmsynth.steps.filters.personal_data:PersonalData",
+    "classifier": "llmsynth.steps.filters.classifier:Classifier",
+    "where": "llmsynth.steps.filters.where:Where",
+    # filters for web text
+    "web-profile": "llmsynth.steps.filters.web_text:WebProfile",
+    "gopher-quality": "llmsynth.steps.filters.web_text:GopherQuality",
+    "gopher-repetition": "llmsynth.steps.filters.web_text:GopherRepetition",
+    "c4": "llmsynth.steps.filters.web_text:C4",
+    "fineweb": "llmsynth.steps.filters.web_text:FineWeb",
+    # contamination
+    "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
+    # scores
+    "heuristics": "llmsynth.steps.heuristics:Heuristics",
+    "ifd": "llmsynth.steps.likelihood:IFD",
+    "judge": "llmsynth.steps.judge:Judge",
+    "pairwise-judge": "llmsynth.steps.pairwise:PairwiseJudge",
+    "perplexity": "llmsynth.steps.likelihood:Perplexity",
+    "reward-model": "llmsynth.steps.reward:RewardModel",
+    "self-consistency": "llmsynth.steps.consistency:SelfConsistency",
+    "tags": "llmsynth.steps.tags:Tags",
 }
 
 

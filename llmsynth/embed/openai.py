@@ -1,0 +1,133 @@
+"""Any server with an OpenAI-compatible `/embeddings`: hosted, or one's own vLLM, llama.cpp, Ollama, ..."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from llmsynth.embed.static import encodable
+from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
+from llmsynth.errors import UnavailableError
+from llmsynth.request import RequestFailedError
+
+if TYPE_CHECKING:
+    from llmsynth.similarity.compiling import Singles
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before an attempt is repeated, doubling
+_MOST_WAITS = 20  # times that an endpoint may ask to wait
+
+
+@dataclass
+class OpenAIEmbedder:
+    """Embeds by `/embeddings`.
+
+    base_url: up to and including `/v1`; OPENAI_BASE_URL or OpenAI's own when empty.
+    api_key_env: the environment variable that holds the key. Its default may be unset, as local servers need none.
+    shorten: ask for vectors of so many dimensions, of models that can give shorter ones.
+    batch: texts in a request. concurrency: requests in flight. timeout: seconds for one answer.
+    attempts: tries per request; being told to wait is none.
+
+    A text that is empty has no vector, and is not sent: servers refuse it.
+    """
+
+    costly: ClassVar[bool] = True
+
+    model: str
+    base_url: str = ""
+    api_key_env: str = OPENAI_KEY
+    shorten: int | None = None
+    batch: int = 128
+    concurrency: int = 4
+    attempts: int = 5
+    timeout: float = 120.0
+    _dimensions: int | None = field(default=None, init=False, repr=False)
+    _key: str = field(default="", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        urls = addresses([self.base_url])
+        self.base_url, self._key = urls[0], key_from(self.api_key_env, urls)
+
+    @property
+    def identity(self) -> str:
+        return f"openai:{self.base_url}:{self.model}" + (f":{self.shorten}" if self.shorten else "")
+
+    @property
+    def dimensions(self) -> int | None:
+        return self.shorten or self._dimensions
+
+    async def embed(self, texts: Sequence[str]) -> Singles:
+        sent = [place for place, text in enumerate(texts) if text.strip()]
+        batches = [sent[start : start + self.batch] for start in range(0, len(sent), self.batch)]
+        turns = asyncio.Semaphore(self.concurrency)
+        # one session per call: steps come and go with event loops
+        endpoint = Endpoint(self.base_url, self._key, self.api_key_env, self.timeout, self.model)
+
+        async def ask(places: list[int]) -> Singles:
+            async with turns:
+                return await self._ask(endpoint, [encodable(texts[place]) for place in places])
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                answers = [group.create_task(ask(places)) for places in batches]
+        except* Exception as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            await endpoint.aclose()
+        rows = np.zeros((len(texts), self.dimensions or 1), np.float32)
+        for places, answer in zip(batches, answers, strict=True):
+            rows[places] = answer.result()
+        return rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the key, which is in the environment."""
+        return {**self.__dict__, "_key": ""}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._key = key_from(self.api_key_env, [self.base_url])
+
+    async def _ask(self, endpoint: Endpoint, texts: list[str]) -> Singles:
+        """The vectors of one request. Raises `UnavailableError` when its attempts are used up."""
+        body: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": "float"}
+        if self.shorten:
+            body["dimensions"] = self.shorten
+        failed = waited = 0
+        while True:
+            try:
+                return self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
+            except RequestFailedError as error:
+                if error.limited and waited < _MOST_WAITS:
+                    waited += 1
+                else:
+                    failed += 1
+                if not error.retryable or failed >= self.attempts:
+                    raise UnavailableError(
+                        f"{self.base_url} gave no embeddings: {error.message} ({error.kind})",
+                        "put that right and run the same command again: vectors made so far are kept",
+                    ) from error
+                pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** max(0, failed + waited - 1)) * random.uniform(0.5, 1.0)
+                await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
+
+    def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> Singles:
+        try:
+            items = loads(payload)["data"]
+            vectors = np.array([item["embedding"] for item in sorted(items, key=_index)], np.float32)
+            if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+                raise ValueError
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            raise endpoint.bad_reply(payload, "embeddings") from error
+        if self.dimensions not in (None, vectors.shape[1]):
+            raise endpoint.bad_reply(payload, f"vectors of {self.dimensions} numbers")
+        self._dimensions = vectors.shape[1]
+        lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+        return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def _index(item: dict[str, Any]) -> int:
+    """Where an answer belongs; servers may send them in any order."""
+    return int(item["index"])

@@ -1,0 +1,116 @@
+"""What all scores have in common: nulls with a reason, counts for the report, the trail of what was asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llmsynth.families import families_of
+from llmsynth.model import Model
+from llmsynth.record import Drop, Record
+from llmsynth.request import Completion, Request
+from llmsynth.run import Run
+
+log = logging.getLogger(__name__)
+
+MOST_CHARACTERS = 200_000  # of a task that a model is asked about
+# failures that asking again does not mend
+_HOPELESS = frozenset(
+    "prompt_too_long out_of_memory refused empty_text no_logprobs http_400 http_413 http_422".split()  # noqa: SIM905
+)
+
+
+def scored(record: Record, run: Run, step: str, **scores: float) -> Record:
+    """The record with its scores, counted."""
+    _tally(run, step)["scored"] += 1
+    return record.scored(**scores)
+
+
+def unscored(record: Record, run: Run, step: str, reason: str, detail: str = "") -> Record:
+    """The record without the score: never 0, never a default. The reason stays with it and is counted."""
+    reasons = _tally(run, step)["unscored"]
+    reasons[reason] = reasons.get(reason, 0) + 1
+    said = f"{reason}: {detail}" if detail else reason
+    return dataclasses.replace(record, meta={**record.meta, f"{step}_unscored": said})
+
+
+def unanswered(record: Record, run: Run, step: str, completion: Completion) -> Record:
+    """The record whose question has no answer: failed, to be asked again, or without a score where that is in vain."""
+    failure = completion.failure
+    assert failure is not None
+    if failure.final or failure.kind in _HOPELESS:
+        return unscored(record, run, step, failure.kind, failure.message)
+    reasons = _tally(run, step)["failed"]
+    reasons[failure.kind] = reasons.get(failure.kind, 0) + 1
+    detail = f"{step}: {failure.message} ({failure.attempts} attempts)"
+    return dataclasses.replace(record, dropped=Drop(failure.kind, detail, failed=True))
+
+
+def traced(record: Record, completions: Sequence[Completion]) -> Record:
+    """The record with the completions that judged it appended to its trail.
+
+    The lists of the trail run parallel. A record that has none, such as one from a file, gets one. `completions` tells
+    how many of them, the first ones, made the record rather than judged it.
+    """
+    meta = dict(record.meta)
+    meta.setdefault("completions", len(meta.get("journal", ())))
+    lists = [name for name in _TRAIL if name in meta]
+    for name in lists if "journal" in lists else _TRAIL:
+        told = [_TRAIL[name](completion) for completion in completions]
+        meta[name] = [*meta.get(name, ()), *told]
+    return dataclasses.replace(record, meta=meta)
+
+
+async def answers(model: Model, requests: Sequence[Request]) -> list[Completion]:
+    """What the requests come to, all asked at once, in their order."""
+    return [completion async for completion in model.stream(requests, max(1, len(requests)))]
+
+
+def warn_of_family(record: Record, run: Run, step: str, judge: str, generators: Sequence[str] = ()) -> None:
+    """Warn, once for each model, where a judge is of the family of a model that made the record: it favours its own."""
+    made = record.meta.get("completions", len(record.meta.get("models", ())))
+    for model in {*generators, *record.meta.get("models", ())[:made]}:
+        shared = families_of(str(model)) & families_of(judge)
+        warned: list[str] = _tally(run, step).setdefault("same_family", [])
+        if shared and model not in warned:
+            warned.append(model)
+            warned.sort()
+            log.warning(
+                "%s: the judge %s is of the family of %s (%s), which it may favour: another family judges more fairly",
+                *(step, judge, model, ", ".join(sorted(shared))),
+            )
+
+
+def add_to(run: Run, step: str, name: str) -> None:
+    """Count something about a step for the report."""
+    notes = _tally(run, step)
+    notes[name] = notes.get(name, 0) + 1
+
+
+def note(run: Run, step: str, name: str, value: object) -> None:
+    """Tell the report something about a step."""
+    _tally(run, step)[name] = value
+
+
+def _tally(run: Run, step: str) -> dict[str, Any]:
+    notes: dict[str, Any] = run.notes.setdefault(step, {})  # type: ignore[assignment]
+    for name, empty in (("scored", 0), ("unscored", {}), ("failed", {})):
+        notes.setdefault(name, empty)
+    return notes
+
+
+def _request(completion: Completion) -> Request:
+    assert completion.request is not None
+    return completion.request
+
+
+_TRAIL: Mapping[str, Callable[[Completion], Any]] = {
+    "stages": lambda completion: _request(completion).stage,
+    "prompts": lambda completion: _request(completion).prompt,
+    "models": lambda completion: completion.model,
+    "sampling": lambda completion: _request(completion).sampling.body(),
+    "finish_reasons": lambda completion: completion.finish_reason,
+    "journal": lambda completion: completion.key,
+}
