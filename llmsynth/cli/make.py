@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,7 @@ from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
-    from llmsynth.synthesis import Result
+    from llmsynth.synthesis import Result, Watcher
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe file (YAML), or the name of a built-in one, such as demo.")
@@ -125,11 +125,12 @@ def preview(
     """
     from llmsynth.cli.look import print_trail
     from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import synthesize
 
     loaded = Recipe.load(recipe, [*set_, f"target={n}"])
     with tempfile.TemporaryDirectory(prefix="llmsynth-preview-") as scratch:
         directory = out or Path(scratch) / "run"
-        result = _synthesize(loaded, directory, update=True, quiet=False)
+        result = _with_progress(lambda watch: synthesize(loaded, directory, update=True, watch=watch), quiet=False)
         print_trail(directory, result.records())
         console.say(_summary(result))
 
@@ -146,12 +147,13 @@ def validate(
     from llmsynth.journal import Journal
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import open_run
+    from llmsynth.synthesis import validate as check
 
     loaded = Recipe.load(recipe, set_)
     with tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
         journal = Journal(Path(scratch) / "journal.jsonl")
         opened, built = open_run(loaded, journal, {}, loaded.target)
-        built.generator.validate(opened)
+        check(opened, built)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
     for benchmark in against:
@@ -230,20 +232,26 @@ def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) ->
 
 def dataset_of(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> Result:
     """Make a recipe's dataset and tell what came of it."""
+    from llmsynth.synthesis import synthesize
+
     directory = out or Path("runs") / recipe.name
-    result = _synthesize(recipe, directory, update, quiet)
+    return watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet)
+
+
+def watched(work: Callable[[Watcher], Result], quiet: bool) -> Result:
+    """Do what makes a run, with a progress line, and tell what came of it."""
+    result = _with_progress(work, quiet)
     console.say(_summary(result))
     print(result.dataset)
     return result
 
 
-def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> Result:
+def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
     from llmsynth.cli.progress import Progress
-    from llmsynth.synthesis import synthesize
 
     try:
         with Progress(quiet) as progress:
-            return synthesize(recipe, directory, update=update, watch=progress)
+            return work(progress)
     except KeyboardInterrupt:
         console.say("interrupted: every answer that came in is kept; the same command goes on from here")
         raise typer.Exit(130) from None
