@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from llmsynth.record import Record
+from llmsynth.record import Drop, Record
 from llmsynth.similarity import Match
 from llmsynth.similarity.greedy import Greedy, Near
 
 
 def duplicate(record: Record, method: str, of: Match) -> Record:
-    """The record, dropped as `METHOD_duplicate`; `meta["duplicate_of"]` holds kept_id, method and score."""
+    """A kept record, dropped as `METHOD_duplicate`; `meta["duplicate_of"]` holds kept_id, method and score."""
     meta = {**record.meta, "duplicate_of": {"kept_id": of.id, "method": method, "score": of.score}}
     how_close = "same as" if of.score == 1.0 else f"{of.score:.3f} close to"
-    return dataclasses.replace(record, meta=meta).drop(f"{method}_duplicate", f"{how_close} {of.id}")
+    return dataclasses.replace(record, meta=meta, dropped=Drop(f"{method}_duplicate", f"{how_close} {of.id}"))
 
 
 def judged(

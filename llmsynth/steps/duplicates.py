@@ -76,8 +76,12 @@ class RougeDuplicates:
 
             self._pool = TokenPool(_least(self.threshold, self.floor))
         tokens = rouge_tokens(text_of(record, self.on))
-        places, scores = self._pool.similar(tokens)
-        similar = zip(places.tolist(), scores.tolist(), strict=True)
+        if self.floor is None and "lineage" not in record.meta:
+            nearest = self._pool.nearest(tokens)  # which spares it the exact scores of others
+            similar = [] if nearest is None else [nearest]
+        else:
+            places, scores = self._pool.similar(tokens)
+            similar = list(zip(places.tolist(), scores.tolist(), strict=True))
         record, enters = judged(self._greedy, record, similar, self.method, note_of(self.method, self.on))
         if enters:
             self._pool.add(tokens)
@@ -139,7 +143,7 @@ class SemanticDuplicates:
     embedder: static, or a mapping with `use` and the embedder's options. Thresholds are a matter of the embedder:
         look at pairs before you trust one. Vectors are kept in the run, but for the static embedder's, which are
         quicker made.
-    exact_up_to: kept records up to which nothing is missed; beyond, a record is compared with those in the 8 cells (of
+    exact_up_to: kept records up to which nothing is missed; beyond, a record is compared with those in the 32 cells (of
         256) nearest to it. The share of pairs found is measured on every 256th record, and is in the report's notes.
     floor: as for minhash-duplicates. Where whole clusters are alike, there are many pairs to note.
 
