@@ -282,6 +282,10 @@ def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     for place, key in ((result, "prompts"), (generator, "seeds"), (generator, "path")):
         if isinstance(place.get(key), str):
             place[key] = Path(place[key]).name
+    benchmarks = [(step, "against") for step in result.get("steps", ())]
+    for place, key in (*benchmarks, (result["generator"], "decontaminate")):
+        if isinstance(place.get(key), list):
+            place[key] = [Path(file).name for file in place[key]]
     return result
 
 

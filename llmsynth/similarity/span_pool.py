@@ -29,7 +29,7 @@ from llmsynth.text import normalise
 _NEAR = 4  # words in a run that speaks for a near match
 _NEAR_COMMON = 64  # items that may hold such a run
 _CANDIDATES = 8  # items that are compared in full
-_LONGEST = 4_000  # words of an item that are aligned at most: the work grows by the square
+_LONGEST = 2_000  # words of an item that are aligned at most: the work grows by the square
 
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 

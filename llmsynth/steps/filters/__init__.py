@@ -6,7 +6,9 @@ passes, and a step with the function's options. Three kinds of option recur:
 on: the fields that are judged; of a conversation (`messages`), the model's own turns where the filter is about answers,
     and all turns otherwise. A field that is missing or null is empty.
 asked: the fields that hold what the model was told. What a task asks for is no fault of the answer.
-action: "drop"; or "flag", which keeps the record and scores it 1 under the reason's name (0 where nothing was found).
+action: "drop"; or "flag", which keeps the record with its score alone.
+
+What is in question is written down: a count or a share under scores, evidence under meta.
 """
 
 from __future__ import annotations

@@ -72,10 +72,10 @@ def wrong_language(
     if not probable:
         return None
     wanted = {alike for one in allowed for alike in _also(one)}
-    if sum(probability for language, probability in probable if language in wanted) >= 1 - certainty:
+    if sum(probability for language, probability in probable if language in wanted) > 1 - certainty:
         return None
     found = probable[0][0]
-    probability = sum(one for language, one in probable if language in _also(found))
+    probability = _probability(probable, found)
     if probability < _SURE or _wants(asked, found):
         return None
     return Drop("wrong_language", f"{found} with {probability:.2f}")
@@ -84,11 +84,14 @@ def wrong_language(
 def mismatch(question: str, answer: str, certainty: float = 0.9, letters: int = 25) -> Drop | None:
     """Why an answer is in another language than its question; None where either may be in the other's."""
     asked, answered = identify(question, (), letters), identify(answer, (), letters)
-    if not asked or not answered or asked[0][1] < certainty or answered[0][1] < certainty:
+    if not asked or not answered:
         return None
-    if answered[0][0] in _also(asked[0][0]) or _wants(question, answered[0][0]):
+    one, other = asked[0][0], answered[0][0]
+    sure = _probability(asked, one) >= _SURE <= _probability(answered, other)
+    apart = max(_probability(asked, other), _probability(answered, one)) <= 1 - certainty
+    if not sure or not apart or _wants(question, other):
         return None
-    return Drop("language_mismatch", f"asked in {asked[0][0]}, answered in {answered[0][0]}")
+    return Drop("language_mismatch", f"asked in {one}, answered in {other}")
 
 
 def identify(text: str, allowed: tuple[str, ...] = (), letters: int = 25) -> list[tuple[str, float]]:
@@ -125,6 +128,11 @@ def _wants(asked: str, language: str) -> bool:
     """Whether a task asks for a text in a language: by its name, or for a translation."""
     words = set(re.findall(r"\w+", asked.lower()))
     return bool(_TRANSLATION.search(asked)) or bool(words & set(names.NAMES.get(language, "").split()))
+
+
+def _probability(probable: list[tuple[str, float]], language: str) -> float:
+    """Of a language and those that are like it."""
+    return sum(probability for one, probability in probable if one in _also(language))
 
 
 def _also(language: str) -> set[str]:

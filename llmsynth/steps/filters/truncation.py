@@ -45,9 +45,9 @@ def find_cut(answer: str, asked: str = "", limit: bool = False) -> Drop | None:
     text = answer.rstrip()
     if not text:
         return None
-    last = text.rpartition("\n")[2].strip()
+    last = text.rpartition("\n")[2].strip()[-_TAIL:]
     end = shorten(last[-60:])
-    if limit and not _ENDS.search(text):
+    if limit and not _ENDS.search(last):
         return Drop("truncated", f"the token limit ended it: {end}")
     if _inside_code(text) or _FRAGMENTS.search(asked):
         return None
@@ -61,11 +61,12 @@ def find_cut(answer: str, asked: str = "", limit: bool = False) -> Drop | None:
     if _open_bracket(last):
         return Drop("truncated", f"a bracket is not closed: {end}")
     unfinished = _AFTER_SENTENCE.search(_ITEM_BEGINS.sub("", last))
-    if unfinished and not _ENDS.search(text) and len(unfinished.group(1).split()) >= 2:
+    if unfinished and not _ENDS.search(last) and len(unfinished.group(1).split()) >= 2:
         return Drop("truncated", f"a sentence without its end: {end}")
     return None
 
 
+_TAIL = 500  # characters of the last line that are looked at
 _SHORT = 8  # words; a shorter answer may be a phrase that was asked for
 _ENDS = re.compile(r"(?:[.!?…。！？।؟]|```|\$\$|[\])}>|*_`\"'”’»）」』;]|:[)D(]|[#@]\w+|[^\w\s,:(\[{-])\s*$")
 _ITEM_BEGINS = re.compile(r"^(?:\(?\w{1,3}[.)]|[-*•])\s+")
