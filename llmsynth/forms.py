@@ -15,7 +15,7 @@ def form_kept(instruction: str, answer: str) -> float:
     sentence, yes or no, a limit of words (a tenth more is let pass).
     """
     kept: list[float] = []
-    if _ASKS_JSON.search(instruction):
+    if _ASKS_JSON.search(instruction) and not _OF_CODE.search(instruction):
         kept.append(_json_kept(answer))
     if _ASKS_TABLE.search(instruction):
         kept.append(float(len(_TABLE_ROW.findall(answer)) >= 2))
@@ -49,7 +49,14 @@ def is_code(answer: str) -> bool:
     in_fences = sum(sum(1 for line in block.splitlines() if line.strip()) for block in fenced(answer))
     if in_fences:
         return 2 * in_fences >= len(lines)
-    return len(lines) > 1 and 2 * sum(bool(_CODE_LINE.match(line)) for line in lines) > len(lines)
+    return lines[0].startswith("#!") or 2 * sum(map(_is_code_line, lines)) > len(lines)
+
+
+def _is_code_line(line: str) -> bool:
+    if _CODE_LINE.match(line):
+        return True
+    signs = len(line) - len(line.translate(_WITHOUT_SIGNS))
+    return 8 * signs > len(line.strip())
 
 
 def _json_kept(answer: str) -> float:
@@ -82,12 +89,14 @@ _NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "te
 _ITEM = re.compile(r"^\s*(?:[-*•+]|\d+[.)])\s+\S", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^\s*\|.*\|.*\|\s*$|^[^\n\t]+\t[^\n\t]+", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?。！？](?:\s|$)")
+_WITHOUT_SIGNS = str.maketrans("", "", "{}[]()<>=;$|&_\\+*/#")
 _CODE_LINE = re.compile(
-    r"\s*(?:(?:def|class|import|return|public|private|const|let|var|function|SELECT|INSERT|CREATE)\b"
-    r"|from \w+ import |(?:for|if|while)\b.+[:{]$|#include|<\w+[^>]*>|[{}]+;?$|print\("
-    r"|[\w.\[\]]+ ?[-+*/]?= ?\S|[\w.]+\(.*\);?$)"
+    r"\s*(?:(?:def|class|import|return|public|private|const|let|var|function|using|SELECT|INSERT|CREATE|WHERE)\b"
+    r"|from \w+ import |(?:for|if|while|elif)\b.+[:{;]$|(?:else|fi|done|then|do|end|try|esac)\W*$|//|#include"
+    r"|<\w+[^>]*>|echo |print\(|[\w.\[\]]+ ?[-+*/]?= ?\S|[\w.]+\(.*\);?$|.*[;{}]$)"
 )
 _ASKS_JSON = _phrase("json")
+_OF_CODE = _phrase("python", "java(?:script)?", "api", "functions?", "script", "program", "code", "class", "parses?")
 _ASKS_TABLE = _phrase(r"(?:as|in|into|make|create|draw up|a|markdown) (?:a )?(?:markdown )?table")
 _ASKS_LIST = _phrase(r"bullet(?:ed)?[ -]?(?:points?|list)", "numbered list", "as a list", "list of")
 _ASKS_ITEMS = _phrase(

@@ -23,10 +23,10 @@ class Components:
     format: the share of the forms asked for that it has (`llmsynth.forms`).
     length: 1 within a band of words, falling in proportion to 0 below it, and to 0 at five times its end above it.
         Where a short answer may be all there is to say, there is no lower end.
-    richness: the share of different words in a window of 50, the mean over all windows (the moving-average type-token
-        ratio, which does not depend on length), from 0 at 0.35 to 1 at 0.65. 1 for fewer than 10 words, and for code.
-    coverage: the share of the instruction's content words that come up, of as many as the answer has room for: one in
-        every ten of its words. 1 for code.
+    richness: the share of different words in a window of 25, the mean over all windows (the moving-average type-token
+        ratio, which does not depend on length), from 0 at a half to 1 at 0.8. 1 for fewer than 25 words, and for code.
+    coverage: the share of the instruction's content words that come up, of half of them or as many as the answer has
+        room for: one in every ten of its words. 1 for code.
     repetition: 1 less the share of runs of four words that were there before, or of the lines that were, if more.
     hedging: 1 less the number of phrases such as "it might be" or "I am not sure" in 20 words, at least 0.
     """
@@ -91,12 +91,11 @@ def length(instruction: str, words: int, band: Band = Band()) -> float:
 
 
 def richness(words: list[str]) -> float:
-    if len(words) < 10:
+    if len(words) < _WINDOW:
         return 1.0
-    window = min(_WINDOW, len(words))
-    counts = Counter(words[:window])
+    counts = Counter(words[:_WINDOW])
     different, windows = len(counts), 1
-    for leaving, entering in zip(words, words[window:], strict=False):
+    for leaving, entering in zip(words, words[_WINDOW:], strict=False):
         counts[entering] += 1
         if counts[leaving] == 1:
             del counts[leaving]
@@ -104,12 +103,12 @@ def richness(words: list[str]) -> float:
             counts[leaving] -= 1
         different += len(counts)
         windows += 1
-    return max(0.0, min(1.0, (different / windows / window - 0.35) / 0.3))
+    return max(0.0, min(1.0, (different / windows / _WINDOW - 0.5) / 0.3))
 
 
 def coverage(instruction: str, words: list[str]) -> float:
     wanted = {_stem(word) for word in words_of(instruction) if word not in _STOP_WORDS and len(word) > 1}
-    room = min(len(wanted), len(words) // 10)
+    room = min((len(wanted) + 1) // 2, len(words) // 10)
     if not room:
         return 1.0
     return min(1.0, len(wanted & {_stem(word) for word in words}) / room)
@@ -132,24 +131,24 @@ def hedging(answer: str, words: int) -> float:
 
 def _stem(word: str) -> str:
     """A word without its commonest English endings, so that "cats" covers "cat"."""
-    for ending in ("ing", "ies", "ied", "es", "ed", "s", "ly"):
+    for ending in ("ing", "ies", "ied", "es", "ed", "ly", "s", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)] + ("y" if ending in ("ies", "ied") else "")
     return word
 
 
 _NOTHING = Components(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-_GRAM, _WINDOW = 4, 50
+_GRAM, _WINDOW = 4, 25
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
 _FULL_STOPS = ".!?。！？؟।"
 _CLOSING = "\"'”’»)]}*_`>|"
 _OPEN_END = re.compile(
-    r"(?:[,:;(\[{–—&=+/\\]|(?<!\w)-|\.\.\.|…"
+    r"(?:[,:(\[{–—&=+/\\]|(?<!\w)-|\.\.\.|…"
     r"|\b(?:and|or|but|the|a|an|of|to|with|for|in|on|by|is|are|that|which|because|such as))$",
     re.IGNORECASE,
 )
-_NO_SENTENCE = re.compile(r"^\s*(?:[-*•+|#>]|\d+[.)]|\$|http)|[\d|}\])%]\W*$")  # an item, a table, a number, a link
+_NO_SENTENCE = re.compile(r"^\s*(?:[-*•+|#>]|\d+[.)]|\$|http)|[\d|}\])%;]\W*$")  # a list, a number, code
 _HEDGE = re.compile(
     r"\b(?:i (?:think|believe|guess|suppose|assume)|in my opinion|as far as i know|probably|perhaps|maybe|possibly"
     r"|i(?:'m| am) not (?:entirely |quite |really )?(?:sure|certain)|presumably|(?:sort|kind) of"

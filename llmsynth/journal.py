@@ -97,6 +97,8 @@ class Journal:
         }
         if request.schema is not None:
             entry["schema"] = request.schema
+        if request.continuations:
+            entry["continuations"] = request.continuations
         if completion.failure is not None:
             failure = completion.failure
             entry["failure"] = {"kind": failure.kind, "message": failure.message, "attempts": failure.attempts}

@@ -170,6 +170,8 @@ class Model:
         parts: list[Any] = [request.messages, request.sampling.body()]
         if request.schema is not None:
             parts.append(request.schema)
+        if request.continuations:
+            parts.append(request.continuations)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self._identity, request.stage, body)
         occurrence = self._occurrences[content]

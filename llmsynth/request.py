@@ -64,6 +64,8 @@ class Request:
     key: its journal key, set by `Model`: what identifies it across runs.
     seed: set by `Model` from the key, for backends that can seed their sampling per request.
     schema: the JSON schema the answer has to satisfy, for backends that can constrain decoding.
+    continuations: texts that might come next; how likely they are is asked for, and nothing is generated. The
+        completion's text tells it as `llmsynth.likelihood` reads it. For backends that have `likelihoods`.
     """
 
     stage: str
@@ -73,11 +75,14 @@ class Request:
     key: str = ""
     seed: int = 0
     schema: dict[str, Any] | None = None
+    continuations: tuple[str, ...] = ()
 
     def keyed(self, key: str) -> Request:
         """The same request under its journal key, with the seed that belongs to it."""
         seed = int(key[:8], 16) >> 1
-        return Request(self.stage, self.messages, self.sampling, self.prompt, key, seed, self.schema)
+        return Request(
+            self.stage, self.messages, self.sampling, self.prompt, key, seed, self.schema, self.continuations
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,8 @@ class Backend(Protocol):
     A backend may have more: `attach(directory)`, called before the first request with the run's directory;
     `stop_sending() -> float`, called when the run ends, which returns the seconds that waiting for what was sent is
     worth; `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
-    there is to be no bound on it.
+    there is to be no bound on it; `likelihoods`, which is "texts" where it can tell how likely any text is after the
+    messages, and "choices" where it can tell that of single tokens only.
     """
 
     @property

@@ -52,6 +52,7 @@ class Loopback:
     slow_start: how many first requests take how many seconds longer.
     faults: what to do to the n-th request, counted from 0. `fault`: the same as a function of number and
         body. `echo`: reply to chat requests with a text made from the body by this function.
+    logprobs: what to put under that name, made from the body, where it is asked for.
     """
 
     port: int = 0
@@ -62,6 +63,7 @@ class Loopback:
     faults: dict[int, Fault] = field(default_factory=dict)
     fault: Callable[[int, dict[str, Any]], Fault | None] | None = None
     echo: Callable[[dict[str, Any]], Any] | None = None
+    logprobs: Callable[[dict[str, Any]], Any] | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -179,6 +181,8 @@ class Loopback:
                 text = text.partition(stop)[0]
         choice = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        if self.logprobs and body.get("logprobs"):
+            choice["logprobs"] = self.logprobs(body)
         words = len(prompt.split()), len(text.split()) if isinstance(text, str) else 0
         usage = {"prompt_tokens": words[0], "completion_tokens": words[1], "total_tokens": sum(words)}
         return orjson.dumps({"id": "cmpl", "object": "x", "model": body["model"], "choices": [choice], "usage": usage})

@@ -5,6 +5,7 @@ BACKENDS = {
     "openai": "llmsynth.backends.openai:OpenAIBackend",
     "openai-batch": "llmsynth.backends.batch:OpenAIBatchBackend",
     "pocket": "llmsynth.backends.pocket:PocketBackend",
+    "reward": "llmsynth.backends.reward:RewardBackend",
     "transformers": "llmsynth.backends.transformers:TransformersBackend",
     "vllm": "llmsynth.backends.vllm:VLLMBackend",
 }

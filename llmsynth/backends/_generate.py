@@ -11,55 +11,38 @@ import numpy as np
 import torch
 import transformers
 
-from llmsynth.errors import BackendError, ModelNotFoundError
+from llmsynth.backends._likelihood import likelihoods
+from llmsynth.backends._loading import is_out_of_memory, load, window_of
 from llmsynth.request import Completion, Request, RequestFailedError
 
 log = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 1024
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and others, Linux, Windows
 
 
 class Engine:
     """A loaded model and tokenizer; runs in one thread."""
 
     def __init__(self, name: str, device: str, dtype: str, trust_remote_code: bool) -> None:
-        transformers.utils.logging.disable_progress_bar()  # stderr has a progress line of its own
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            self.tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-            self.model = transformers.AutoModelForCausalLM.from_pretrained(
-                name, dtype=dtype, trust_remote_code=trust_remote_code
-            )
-        except (OSError, ValueError) as error:
-            raise ModelNotFoundError(
-                f"cannot load {name}: {str(error).splitlines()[0]}",
-                "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
-            ) from error
-        if device == "cpu" and dtype == "auto" and self.model.dtype == torch.float16:
-            self.model = self.model.float()  # half precision is slower than single on most processors
-        try:
-            self.model = self.model.to(device).eval()
-        except (RuntimeError, AssertionError) as error:  # the latter where torch was built without CUDA
-            hint = (
-                "a smaller model or dtype, or another device" if _is_out_of_memory(error) else "such as cpu or cuda:0"
-            )
-            raise BackendError(f"cannot put {name} on {device}: {str(error).splitlines()[0]}", hint) from error
+        self.tokenizer, self.model, self.device = load(
+            transformers.AutoModelForCausalLM, name, device, dtype, trust_remote_code
+        )
         self.tokenizer.padding_side = "left"  # a causal model continues the last token, which must be a real one
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.ends = _end_tokens(self.model)
-        self.device = device
         self.capacity: float = math.inf  # tokens, padding included, that the memory holds in one batch
-        self.window = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 20)
+        self.window = window_of(self.model)
 
     def generate(self, requests: list[Request]) -> list[Completion | RequestFailedError | None]:
         """One answer per request, in order; None for those that found no room in memory beside the ones before them.
 
-        A prompt that is too long for the model, or for the memory even alone, fails its own row only.
+        A prompt that is too long for the model, or for the memory even alone, fails its own row only. Requests for
+        continuations come by themselves.
         """
-        texts = [self._text(request) for request in requests]
+        if requests[0].continuations:
+            return likelihoods(self, requests)
+        texts = [self.text_of(request) for request in requests]
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
         answers: list[Completion | RequestFailedError | None] = [
             None
@@ -101,7 +84,7 @@ class Engine:
         try:
             return self._generate(requests, texts)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         gc.collect()  # only here, where no traceback holds the tensors any more
         if torch.cuda.is_available():
@@ -140,7 +123,8 @@ class Engine:
                 mask = torch.cat([mask, mask.new_ones((len(present), 1))], dim=1)
         return [row.completion(self.tokenizer) for row in rows]
 
-    def _text(self, request: Request) -> str:
+    def text_of(self, request: Request) -> str:
+        """The prompt as the model is given it."""
         if self.tokenizer.chat_template is None:
             return request.messages[-1]["content"]
         return str(
@@ -227,8 +211,3 @@ def _nucleus(logits: Any, top_p: Any) -> Any:
 def _end_tokens(model: Any) -> set[int]:
     end = model.generation_config.eos_token_id
     return set(end) if isinstance(end, list) else {end}
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # torch raises a class of its own for GPUs, and for main memory a plain RuntimeError
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -39,6 +39,7 @@ class OpenAIBatchBackend(OpenAIBackend):
 
     schedules_itself: ClassVar[bool] = True
     unbounded: ClassVar[bool] = True  # for the provider a job is a single request
+    likelihoods: ClassVar[str] = ""
     wait: float = 5.0
     poll: float = 30.0
     window: str = "24h"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
+from llmsynth.backends import _logprobs as logprobs
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
@@ -74,6 +75,8 @@ class OpenAIBackend:
         return self._endpoint.rates_told
 
     async def complete(self, request: Request) -> Completion:
+        if request.continuations:
+            return await self._likelihoods(request)
         return self._completion(await self.post(request))
 
     async def post(self, request: Request) -> bytes:
@@ -97,6 +100,22 @@ class OpenAIBackend:
         if self.api == "chat":
             return "/chat/completions", {**body, "messages": request.messages}
         return "/completions", {**body, "prompt": request.messages[-1]["content"]}
+
+    @property
+    def likelihoods(self) -> str:
+        """What can be told of `continuations`: a chat endpoint tells the likeliest next tokens only."""
+        return "choices" if self.api == "chat" else "texts"
+
+    async def _likelihoods(self, request: Request) -> Completion:
+        path, body = self._request(request) if request.messages else ("/completions", {"model": self.model})
+        told = []
+        for change in logprobs.asked(request, body, chat=self.api == "chat"):
+            payload = await self._endpoint.post(path, {**body, **change})
+            try:
+                told.append(loads(payload))
+            except ValueError as error:
+                raise self._endpoint.bad_reply(payload, "log-probabilities") from error
+        return logprobs.completion(request, told, chat=self.api == "chat")
 
     def _completion(self, payload: bytes) -> Completion:
         try:

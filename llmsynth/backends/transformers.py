@@ -37,6 +37,7 @@ class TransformersBackend:
     max_batch: int = 64
     trust_remote_code: bool = False
     schedules_itself: ClassVar[bool] = True  # all that is asked for is queued here, and batched
+    likelihoods: ClassVar[str] = "texts"
     _waiting: list[tuple[Request, asyncio.Future[Completion]]] = field(default_factory=list, init=False, repr=False)
     _worker: asyncio.Task[None] | None = field(default=None, init=False, repr=False)
     _engine: Any = field(default=None, init=False, repr=False)
@@ -108,9 +109,12 @@ class TransformersBackend:
         self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
         if not self._waiting:
             return []
-        prompt, most = _lengths(self._waiting[0][0])
+        first = self._waiting[0][0]
+        prompt, most = _lengths(first)
         unlike: list[tuple[float, int]] = []
         for i, (request, _) in enumerate(self._waiting):
+            if bool(request.continuations) != bool(first.continuations):
+                continue
             its_prompt, its_most = _lengths(request)
             unlike.append((max(abs(math.log2(its_prompt / prompt)), abs(math.log2(its_most / most))), i))
         chosen = [i for distance, i in sorted(unlike)[: self.max_batch] if distance <= _ALIKE]
@@ -130,4 +134,5 @@ class TransformersBackend:
 def _lengths(request: Request) -> tuple[float, float]:
     """About how many tokens a prompt has and its answer may have, so that little ones count as alike."""
     prompt = sum(rough_tokens(message["content"]) for message in request.messages)
+    prompt += sum(map(rough_tokens, request.continuations))
     return prompt + 64, (request.sampling.max_tokens or _OPEN) + 16

@@ -64,13 +64,13 @@ class Cell:
         return np.concatenate(rows), np.concatenate(places)
 
 
-def centres_of(vectors: Shorts) -> Shorts:
-    """Up to 256 centres of fixed vectors, by ten rounds of spherical k-means on a sample, evenly drawn.
+def centres_of(vectors: Shorts, count: int = _CENTRES) -> Shorts:
+    """Up to `count` centres of fixed vectors, by ten rounds of spherical k-means on a sample, evenly drawn.
 
     The arithmetic is exact but for one square root a number, so they are the same wherever they are made.
     """
     sample = np.ascontiguousarray(vectors[np.unique(np.linspace(0, len(vectors) - 1, _SAMPLE).astype(np.int64))])
-    centres = np.ascontiguousarray(sample[:: max(1, len(sample) // _CENTRES)][:_CENTRES])
+    centres = np.ascontiguousarray(sample[:: max(1, len(sample) // count)][:count])
     own, top = np.empty(len(sample), np.int64), np.empty(1, np.int64)
     for _ in range(_ROUNDS):
         kernels.nearest_centres(sample, centres, top, own)

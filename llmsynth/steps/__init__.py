@@ -14,6 +14,7 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
+    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
     "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
     "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
@@ -43,8 +44,13 @@ STEPS = {
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
     # scores
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
+    "ifd": "llmsynth.steps.likelihood:IFD",
     "judge": "llmsynth.steps.judge:Judge",
     "pairwise-judge": "llmsynth.steps.pairwise:PairwiseJudge",
+    "perplexity": "llmsynth.steps.likelihood:Perplexity",
+    "reward-model": "llmsynth.steps.reward:RewardModel",
+    "self-consistency": "llmsynth.steps.consistency:SelfConsistency",
+    "tags": "llmsynth.steps.tags:Tags",
 }
 
 

@@ -16,6 +16,10 @@ from llmsynth.run import Run
 log = logging.getLogger(__name__)
 
 MOST_CHARACTERS = 200_000  # of a task that a model is asked about
+# failures that asking again does not mend
+_HOPELESS = frozenset(
+    "prompt_too_long out_of_memory refused empty_text no_logprobs http_400 http_413 http_422".split()  # noqa: SIM905
+)
 
 
 def scored(record: Record, run: Run, step: str, **scores: float) -> Record:
@@ -33,10 +37,10 @@ def unscored(record: Record, run: Run, step: str, reason: str, detail: str = "")
 
 
 def unanswered(record: Record, run: Run, step: str, completion: Completion) -> Record:
-    """The record whose question has no answer: without a score if that is final, else failed, to be asked again."""
+    """The record whose question has no answer: failed, to be asked again, or without a score where that is in vain."""
     failure = completion.failure
     assert failure is not None
-    if failure.final:
+    if failure.final or failure.kind in _HOPELESS:
         return unscored(record, run, step, failure.kind, failure.message)
     reasons = _tally(run, step)["failed"]
     reasons[failure.kind] = reasons.get(failure.kind, 0) + 1
@@ -88,6 +92,11 @@ def add_to(run: Run, step: str, name: str) -> None:
 def note(run: Run, step: str, name: str, value: object) -> None:
     """Tell the report something about a step."""
     _tally(run, step)[name] = value
+
+
+def noted(run: Run, step: str, name: str) -> bool:
+    """Whether the report has been told something about a step."""
+    return name in _tally(run, step)
 
 
 def _tally(run: Run, step: str) -> dict[str, Any]:

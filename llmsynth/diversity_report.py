@@ -1,0 +1,97 @@
+"""How varied sets of records are, on equal terms: as many texts of each, and as many words."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from llmsynth.diversity import (
+    cluster_spread,
+    clusters_of,
+    compression_ratio,
+    distinct_n,
+    mean_nearest_distance,
+    self_bleu,
+    tokens_of,
+    vendi_score,
+)
+from llmsynth.similarity.compiling import Singles
+from llmsynth.text import fingerprint
+from llmsynth.verb_objects import verb_object_share
+
+MOST_TEXTS, MOST_TOKENS = 2_000, 50_000
+
+
+@dataclass
+class Sampled:
+    """At most `most` of the texts that pass, drawn by their ids: not by their order, and not by a shared stream.
+
+    Two sets that hold the same texts under the same ids draw the same ones.
+    """
+
+    most: int = MOST_TEXTS
+    seed: int = 0
+    _drawn: list[tuple[int, str, str]] = field(default_factory=list, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def add(self, id: str, text: str) -> None:
+        entry = (-int(fingerprint(str(self.seed), id)[:16], 16), id, text)
+        if len(self._drawn) < self.most:
+            heapq.heappush(self._drawn, entry)
+        else:
+            heapq.heappushpop(self._drawn, entry)
+
+    def texts(self) -> list[str]:
+        """Those drawn, in the order of the draw: the first n of them are what a draw of n would have been."""
+        return [text for _, _, text in sorted(self._drawn, reverse=True)]
+
+
+def diversity(
+    sets: Mapping[str, Sequence[str]], vectors: Mapping[str, Singles] | None = None, *, tokens: int = MOST_TOKENS
+) -> dict[str, Any]:
+    """The measures of `llmsynth.diversity` for every set by name, at equal numbers of texts and of words.
+
+    sets: the texts of each, in an order drawn at random, as `Sampled` gives them; the first ones are taken.
+    vectors: of the same texts. Without them, what needs vectors is left out.
+
+    Every set is cut to as many texts as the smallest has, and measures of words to as many words as the one with the
+    fewest then has, `tokens` at most. Clusters are made of all sets together.
+    """
+    texts = min(map(len, sets.values()), default=0)
+    cut = {name: list(members[:texts]) for name, members in sets.items()}
+    words = min([tokens, *map(tokens_of, cut.values())])
+    told: dict[str, Any] = {name: _of_texts(members, words) for name, members in cut.items()}
+    if vectors is not None and texts:
+        rows = {name: vectors[name][:texts] for name in sets}
+        centres = clusters_of(np.concatenate(list(rows.values())))
+        for name, members in rows.items():
+            spread = cluster_spread(members, centres)
+            told[name] |= {
+                "vendi_score": _short(vendi_score(members)),
+                "mean_nearest_distance": _short(mean_nearest_distance(members)),
+                "clusters": len(centres),
+                "cluster_coverage": _short(spread and spread.coverage),
+                "cluster_entropy": _short(spread and spread.entropy),
+            }
+    return {"texts": texts, "tokens": words, "sets": told}
+
+
+def _of_texts(texts: Sequence[str], words: int) -> dict[str, Any]:
+    bleu = self_bleu(texts)
+    return {
+        **{f"distinct_{n}": _short(distinct_n(texts, n, words)) for n in (1, 2, 3)},
+        "self_bleu": _short(bleu and bleu.value),
+        "self_bleu_error": _short(bleu and bleu.error),
+        "compression_ratio": _short(compression_ratio(texts, words)),
+        "verb_objects": verb_object_share(texts),
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
