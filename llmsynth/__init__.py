@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmsynth.backends.fake import FakeBackend
     from llmsynth.errors import LlmsynthError
+    from llmsynth.generated import Generated
     from llmsynth.generators.evol_instruct import EvolInstruct
     from llmsynth.generators.glan import GLAN
     from llmsynth.generators.self_instruct import Alpaca, SelfInstruct
@@ -26,6 +27,7 @@ __all__ = [  # noqa: RUF022  # in plain order: GLAN is a class like the others
     "EvolInstruct",
     "FakeBackend",
     "GLAN",
+    "Generated",
     "LlmsynthError",
     "Recipe",
     "Record",
@@ -44,6 +46,7 @@ _HOME = {
     "EvolInstruct": "generators.evol_instruct",
     "FakeBackend": "backends.fake",
     "GLAN": "generators.glan",
+    "Generated": "generated",
     "LlmsynthError": "errors",
     "Recipe": "recipe",
     "Record": "record",

@@ -39,13 +39,16 @@ def batch_of(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
 def _column(values: list[Any], kind: Any) -> Any:
     if kind == pa.string():
         return _strings(values)
-    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        turns = [turn for value in values if value is not None for turn in value]
-        inner = kind.value_type
-        fields = [_column([turn[field.name] for turn in turns], field.type) for field in inner]
-        struct = pa.StructArray.from_arrays(fields, fields=list(inner))
+    if pa.types.is_list(kind):
+        inner = _column([element for value in values if value is not None for element in value], kind.value_type)
         lengths = [0 if value is None else len(value) for value in values]
-        return pa.ListArray.from_buffers(kind, len(values), [_valid(values), _offsets(lengths)], children=[struct])
+        return pa.ListArray.from_buffers(kind, len(values), [_valid(values), _offsets(lengths)], children=[inner])
+    if pa.types.is_struct(kind) and kind.num_fields:
+        inner = [
+            _column([None if value is None else value[field.name] for value in values], field.type) for field in kind
+        ]
+        # as buffers again: a mask would have to be made by pyarrow.array
+        return pa.StructArray.from_buffers(kind, len(values), [_valid(values)], children=inner)
     return pa.array(values, kind)
 
 

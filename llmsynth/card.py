@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from llmsynth.dataset import TYPES, DatasetInfo
+from llmsynth.column_types import column_type
+from llmsynth.dataset import DatasetInfo
 from llmsynth.errors import StorageError
 
 
@@ -95,7 +96,9 @@ PAPERS: dict[str, Citation] = {
 class CardFacts:
     """All that a card says; what is left empty here, the card leaves out or calls unknown.
 
+    generators: their names, in the order in which records went through them.
     splits: as `write_dataset` returned them, at least one.
+    curated: what the rows were before, where they were only curated; empty for rows that were made.
     method: how the generator works, in prose.
     models: one mapping per role, such as {"role": "teacher", "model": "...", "temperature": 0.7}.
     prompts: names of the prompt files in use.
@@ -108,8 +111,9 @@ class CardFacts:
     """
 
     name: str
-    generator: str
+    generators: tuple[str, ...]
     splits: tuple[DatasetInfo, ...]
+    curated: str = ""
     method: str = ""
     models: tuple[Mapping[str, Any], ...] = ()
     prompts: tuple[str, ...] = ()
@@ -179,7 +183,7 @@ def _header(facts: CardFacts) -> dict[str, Any]:
         header["language"] = list(facts.languages)
     header["task_categories"] = list(facts.task_categories)
     header["size_categories"] = [_size_category(facts.rows)]
-    header["tags"] = ["synthetic", "llmsynth", facts.generator]
+    header["tags"] = ["llmsynth"] if facts.curated else ["synthetic", "llmsynth", *facts.generators]
     if splits:
         header["configs"] = [
             {
@@ -188,7 +192,7 @@ def _header(facts: CardFacts) -> dict[str, Any]:
             }
         ]
         header["dataset_info"] = {
-            "features": [{"name": name, **TYPES[kind].yaml} for name, kind in splits[0].columns.items()],
+            "features": [{"name": name, **column_type(kind).yaml} for name, kind in splits[0].columns.items()],
             "splits": [
                 {"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits
             ],
@@ -210,10 +214,13 @@ def _size_category(rows: int) -> str:
 
 
 def _summary(facts: CardFacts) -> str:
+    if facts.curated:
+        return f"{_count(facts.rows, 'row')} of `{_line(_public(facts.curated))}`, curated by llmsynth."
     names = list(dict.fromkeys(_model_name(model) for model in facts.models if model.get("model")))
     models = f" with {' and '.join(names)}" if names else ""
     seeds = f", starting from {_count(facts.seed_count, 'seed task')}" if facts.seed_count is not None else ""
-    made = f"made by llmsynth's `{facts.generator}` generator{models}{seeds}"
+    generators = ", then ".join(f"`{name}`" for name in facts.generators)
+    made = f"made by llmsynth's {generators} generator{'s' * (len(facts.generators) > 1)}{models}{seeds}"
     return f"{_count(facts.rows, 'row')} of synthetic data, {made}."
 
 
@@ -299,7 +306,7 @@ def _funnel(facts: CardFacts) -> str:
     """Every record there was: kept, dropped or failed."""
     total = facts.rows + sum(facts.dropped.values()) + sum(facts.failed.values())
     rows = [
-        ("made", "", f"{total:,}"),
+        ("read" if facts.curated else "made", "", f"{total:,}"),
         *((what, f"`{reason}`", f"{count:,}") for what, reason, count in _lost(facts)),
         ("**kept**", "", f"**{facts.rows:,}**"),
     ]
@@ -315,11 +322,12 @@ def _lost(facts: CardFacts) -> list[tuple[str, str, int]]:
 
 
 def _limits(facts: CardFacts) -> str:
-    points = [
+    about_made = (
         "Language models wrote these rows: they may be wrong or biased in ways that the checks above do not see.",
         "The terms of the models and the licence of the seeds may restrict what these rows may be used for.",
-        *map(_public, facts.limits),
-    ]
+    )
+    about_read = ("What was wrong with the rows that were read may still be, where no step above looks for it.",)
+    points = [*(about_read if facts.curated else about_made), *map(_public, facts.limits)]
     if not facts.license:
         points.append("No licence was given for this dataset.")
     return "## Limits\n\n" + "\n".join(f"- {_line(point)}" for point in points)

@@ -66,7 +66,8 @@ class Concurrency:
             self._direction, self._resting = 1, _REST * self._fewest()
 
     def _fewest(self) -> int:
-        return max(8, self.limit)
+        """Answers to judge by: while steps are coarse a part of a round trip's, as a doubling is soon told."""
+        return max(8, self.limit if self._step else self.limit // 4)
 
     def _consider(self, now: float) -> None:
         change = self._change()

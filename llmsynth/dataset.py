@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmsynth.arrow import batch_of, table_of
+from llmsynth.column_types import ColumnType, column_type, json_text
 from llmsynth.errors import RunError, StorageError
 from llmsynth.record import Drop, Record
 from llmsynth.text import has_lone_surrogate
@@ -32,8 +34,8 @@ EXAMPLE_CHARACTERS = 2_500
 class DatasetInfo:
     """One written split, counted exactly.
 
-    columns: name to type (a key of TYPES), in the order of the file, with the `id`
-        and `metadata` that every dataset has.
+    columns: name to type (see `llmsynth.column_types`), in the order of the file, with an `id` and `provenance`.
+    provenance: the column that tells where rows come from.
     num_bytes: uncompressed, as Arrow data; download_size: of the Parquet files.
     files: relative to the dataset's folder; empty for a split without rows.
     example: the first row that is short enough to be shown, else the shortest; empty without rows.
@@ -41,6 +43,7 @@ class DatasetInfo:
 
     split: str
     columns: dict[str, str]
+    provenance: str
     rows: int
     num_bytes: int
     download_size: int
@@ -48,56 +51,25 @@ class DatasetInfo:
     example: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnType:
-    """A column's type, for Parquet and for the `datasets` library (as JSON, and as in a card's YAML)."""
-
-    python: type
-    arrow: Any
-    feature: Any
-    yaml: dict[str, Any]
-
-
-def _scalar(python: type, arrow: Any, dtype: str) -> ColumnType:
-    return ColumnType(python, arrow, {"dtype": dtype, "_type": "Value"}, {"dtype": dtype})
-
-
-_TURN = ("role", "content")
-
-TYPES: dict[str, ColumnType] = {
-    "string": _scalar(str, pa.string(), "string"),
-    "int64": _scalar(int, pa.int64(), "int64"),
-    "float64": _scalar(float, pa.float64(), "float64"),
-    "bool": _scalar(bool, pa.bool_(), "bool"),
-    "messages": ColumnType(
-        list,
-        pa.list_(pa.struct([(name, pa.string()) for name in _TURN])),
-        [{name: {"dtype": "string", "_type": "Value"} for name in _TURN}],
-        {"list": [{"name": name, "dtype": "string"} for name in _TURN]},
-    ),
-}
-
-
 def write_dataset(
     records: Iterable[Record], folder: str | Path, columns: Mapping[str, str], split: str = "train"
 ) -> DatasetInfo:
     """Write the kept records as Parquet shards in `folder`/data, replacing what that split held.
 
-    columns: the fields to write, name to type (a key of TYPES); a field that a record
+    columns: the fields to write, name to type (see `llmsynth.column_types`); a field that a record
     lacks is null, other fields are left to `records/`. Types are declared, never
-    inferred, so a column without a single value keeps its type. The same records give
-    the same bytes. Shards grow in a folder beside `folder` and move in when all are
+    inferred, so a column without a single value keeps its type. `id`, the record's, comes first where no field
+    is called so, and the record's provenance last, as JSON in `metadata`, or in `llmsynth` where a field has that
+    name. The same records give the same bytes. Shards grow in a folder beside `folder` and move in when all are
     complete. No file is written for no rows: `datasets` cannot load an empty one.
 
     Raises RunError, naming the record, for a value its column cannot hold, and
     StorageError when the disk refuses.
     """
     folder = Path(folder).absolute()
-    types = {"id": "string", **columns, "metadata": "string"}
-    if unknown := sorted({kind for kind in types.values() if kind not in TYPES}):
-        raise ValueError(f"unknown column types {unknown}; known: {list(TYPES)}")
-    if reserved := sorted({"id", "metadata"} & set(columns)):
-        raise ValueError(f"every dataset has {reserved} already")
+    provenance = next(name for name in _provenance_names() if name not in columns)
+    named = columns if "id" in columns else {"id": "string", **columns}
+    types = {name: column_type(kind) for name, kind in {**named, provenance: "string"}.items()}
     partial = folder.parent / f".{folder.name}.partial"
     shards = _Shards(partial / "data", _schema(types))
     example: dict[str, Any] = {}
@@ -109,7 +81,8 @@ def write_dataset(
         for record in records:
             if record.dropped:
                 continue
-            row = _row(record, types)
+            added = {provenance: _provenance(record)} | ({} if "id" in columns else {"id": record.id})
+            row = _row({**record.fields, **added}, record.id, types)
             length = sum(map(_length, row.values()))
             with _kept_by_disk(folder):
                 shards.add(row, length)
@@ -122,7 +95,8 @@ def write_dataset(
     finally:
         shards.abandon()
         shutil.rmtree(partial, ignore_errors=True)
-    return DatasetInfo(split, types, shards.rows, shards.num_bytes, size, names, example)
+    kinds = {name: kind.name for name, kind in types.items()}
+    return DatasetInfo(split, kinds, provenance, shards.rows, shards.num_bytes, size, names, example)
 
 
 class RecordWriter:
@@ -168,6 +142,25 @@ class RecordWriter:
         self.flush()
 
 
+@contextmanager
+def rewriting(folder: str | Path) -> Iterator[RecordWriter]:
+    """A writer whose records come into `folder` in place of those there, which may be read meanwhile."""
+    folder = Path(folder)
+    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    with _kept_by_disk(folder):
+        shutil.rmtree(old, ignore_errors=True)
+    writer = RecordWriter(new)
+    try:
+        yield writer
+        writer.close()
+        with _kept_by_disk(folder):
+            folder.rename(old)
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def read_records(folder: str | Path) -> Iterator[Record]:
     """The records that a `RecordWriter` put into `folder`, in order."""
     folder = Path(folder)
@@ -197,8 +190,8 @@ def _stored(record: Record) -> dict[str, Any]:
         "reason": drop.reason if drop else None,
         # may quote a model's broken text, which Parquet could not hold
         "detail": drop.detail.encode("utf-8", "backslashreplace").decode() if drop else None,
-        "fields": _json(record.fields),
-        "meta": _json(record.meta),
+        "fields": json_text(record.fields),
+        "meta": json_text(record.meta),
         "scores": json.dumps(record.scores) if record.scores else "{}",  # which may be NaN: orjson has none
     }
 
@@ -208,14 +201,6 @@ def _restored(row: Mapping[str, Any]) -> Record:
         Drop(row["reason"], row["detail"], failed=row["status"] == "failed") if row["reason"] is not None else None
     )
     return Record(row["id"], _loads(row["fields"]), _loads(row["meta"]), _loads(row["scores"]), dropped)
-
-
-def _json(value: Any) -> str:
-    """JSON that people can read, escaped throughout only where a lone surrogate asks for it."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # half a character, a key that is no text, a number of more than 64 bits
-        return json.dumps(value)
 
 
 def _loads(text: str) -> Any:
@@ -291,20 +276,22 @@ class _Shards:
         self._shard_bytes = 0
 
 
-def _schema(types: Mapping[str, str]) -> Any:
+def _schema(types: Mapping[str, ColumnType]) -> Any:
     """The Arrow schema, with the note from which `datasets` takes its features."""
-    features = {name: TYPES[kind].feature for name, kind in types.items()}
+    features = {name: kind.feature for name, kind in types.items()}
     note = json.dumps({"info": {"features": features}}, ensure_ascii=False)
-    return pa.schema([(name, TYPES[kind].arrow) for name, kind in types.items()], metadata={"huggingface": note})
+    return pa.schema([(name, kind.arrow) for name, kind in types.items()], metadata={"huggingface": note})
 
 
-def _row(record: Record, types: Mapping[str, str]) -> dict[str, Any]:
-    values = {**record.fields, "id": record.id, "metadata": _provenance(record)}
+def _row(values: Mapping[str, Any], record_id: str, types: Mapping[str, ColumnType]) -> dict[str, Any]:
     row = {}
     for name, kind in types.items():
-        row[name] = value = values.get(name)
-        if not (kind == "string" and type(value) is str) and (problem := _problem(value, kind)) is not None:
-            raise _unfit(record.id, name, problem)
+        value = values.get(name)
+        if not (type(value) is str and kind.name == "string"):
+            if (problem := kind.problem(value)) is not None:
+                raise _unfit(record_id, name, problem)
+            value = kind.stored(value)
+        row[name] = value
     return row
 
 
@@ -317,12 +304,16 @@ def _unfit(record_id: str, column: str, problem: str) -> RunError:
 
 def _broken_text(rows: list[dict[str, Any]]) -> RunError:
     """The error for the first of the rows that Arrow could not encode."""
-    for row in rows:
+    for number, row in enumerate(rows):
         for name, value in row.items():
-            turns = [turn["content"] for turn in value] if isinstance(value, list) else [value]
-            if any(isinstance(text, str) and has_lone_surrogate(text) for text in turns):
-                return _unfit(row["id"], name, "holds half a character (a lone surrogate)")
+            if has_lone_surrogate(value):
+                return _unfit(str(row.get("id") or f"row {number}"), name, "holds half a character (a lone surrogate)")
     raise AssertionError("a group of rows that cannot be encoded has one that cannot")
+
+
+def _provenance_names() -> Iterator[str]:
+    yield from ("metadata", "llmsynth")
+    yield from (f"llmsynth_{number}" for number in itertools.count(2))
 
 
 def _provenance(record: Record) -> str:
@@ -335,39 +326,13 @@ def _provenance(record: Record) -> str:
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
-def _problem(value: Any, kind: str) -> str | None:
-    if value is None:
-        return None
-    if kind == "float64" and type(value) is int:
-        return None
-    if not _is_exactly(value, TYPES[kind].python):
-        return f"is of type {type(value).__name__}, not {kind}"
-    if kind == "int64":
-        return None if -(2**63) <= value < 2**63 else "is too large for int64"
-    if kind == "messages":
-        return _turns_problem(value)
-    return None
-
-
-def _is_exactly(value: Any, python: type) -> bool:
-    """Of that type, a bool being no int."""
-    return type(value) is python
-
-
-def _turns_problem(turns: Any) -> str | None:
-    for number, turn in enumerate(turns, 1):
-        # Arrow would drop a further key without a word
-        if not isinstance(turn, dict) or set(turn) != set(_TURN):
-            return f"has turn {number} that is not an object of exactly role and content"
-        if not all(isinstance(text, str) for text in turn.values()):
-            return f"has turn {number} whose role or content is not text"
-    return None
-
-
 def _length(value: Any) -> int:
+    """Characters, about."""
+    if isinstance(value, str):
+        return len(value)
     if isinstance(value, list):
-        return sum(len(turn["content"]) for turn in value)
-    return len(value) if isinstance(value, str) else 8
+        return sum(map(_length, value))
+    return sum(map(_length, value.values())) if isinstance(value, dict) else 8
 
 
 def _move_in(partial: Path, folder: Path, split: str) -> None:

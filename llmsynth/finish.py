@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +12,45 @@ import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
 from llmsynth.dataset import read_records, write_dataset
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import asks
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
 
+_HEARD_EVERY = 1_000
 
-def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> dict[str, Any]:
-    """Write `dataset/`; return the report, which the caller writes last."""
+
+def write_results(
+    recipe: Recipe, run: Run, built: Built, directory: Path, funnel: Funnel, heard: Callable[[], object]
+) -> dict[str, Any]:
+    """Write `dataset/`; return the report, which the caller writes last. heard: called every thousand records."""
     folder = directory / "dataset"
-    columns = dict(built.generator.about.columns)
-    used = _Used()
+    about = built.generator.about
+    columns = dict(about.columns)
+    used = _Used(heard)
     records = used.by(read_records(directory / "records"))
-    if columns.keys() >= {"instruction", "input", "output"}:
+    if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
     else:
         info = write_dataset(records, folder, columns)
     tally = run.tally
     resolved = recipe.resolved()
-    about = built.generator.about
+    source: Any = run.notes.get("source")
+    started_from = _started_from(run.notes)
     facts = CardFacts(
         name=recipe.name,
-        generator=recipe.generator["use"],
+        generators=tuple(recipe.generators),
         splits=(info,),
+        curated="" if source is None or asks(built.generator) else str(source["name"]),
         method=about.summary,
         models=tuple(
             {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
         ),
         prompts=tuple(sorted(used.prompts)),
-        seeds=str(run.notes.get("seeds", "")),
-        seed_count=run.notes.get("seed_count"),  # type: ignore[arg-type]
-        seed_license=str(run.notes.get("seed_license", "")),
+        seeds=str(started_from.get("seeds", "")),
+        seed_count=started_from.get("seed_count"),
+        seed_license=str(started_from.get("seed_license", "")),
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted(tally.failed.items())),
         recipe_name=recipe.name,
@@ -52,14 +61,9 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
     )
     write_card(folder, facts)
     return {
-        "complete": run.missing in (0, float("inf")) and not tally.failed,
         "target": run.target,
-        "rows": {
-            "in": tally.total,
-            "kept": tally.kept,
-            "dropped": dict(tally.dropped.most_common()),
-            "failed": dict(tally.failed.most_common()),
-        },
+        "rows": tally.report(),
+        "funnel": funnel.report(),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
@@ -69,20 +73,32 @@ def write_results(recipe: Recipe, run: Run, built: Built, directory: Path) -> di
 class _Used:
     """What records came from, kept or not: noted while they pass, 8 bytes an answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], object]) -> None:
+        self._heard = heard
         self.prompts: set[str] = set()
         self._keys = array("Q")
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
-        for record in records:
-            self.prompts.update(record.meta.get("prompts", ()))
-            self._keys.extend(int(key[:16], 16) for key in record.meta.get("journal", ()))
+        for number, record in enumerate(records, 1):
+            if number % _HEARD_EVERY == 0:
+                self._heard()
+            if "prompts" in record.meta:
+                self.prompts.update(record.meta["prompts"])
+            if "journal" in record.meta:
+                self._keys.extend(int(key[:16], 16) for key in record.meta["journal"])
             yield record
 
     @property
     def answers(self) -> int:
         """How many answers there are that at least one record came from."""
         return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
+
+
+def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is noted of the seeds that nobody made in this run."""
+    while isinstance(notes.get("seeds"), dict):
+        notes = notes["seeds"]["notes"]
+    return notes
 
 
 def _conversations(records: Iterable[Record]) -> Iterator[Record]:

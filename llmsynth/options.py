@@ -76,7 +76,7 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
             inner = _default(fields[key]) if default is None else getattr(default, key)
             values[key] = build(hints[key], value, where, inner)
         else:
-            values[key] = _checked(hints[key], value, where)
+            values[key] = checked(hints[key], value, where)
     for name, f in fields.items():
         given = name in values or default is not None
         if not given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
@@ -85,6 +85,21 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
         return cls(**values) if default is None else dataclasses.replace(default, **values)
     except RecipeError as error:  # values that do not go together
         raise OptionError(path, error.message, error.hint) from error
+
+
+def checked(hint: Any, value: Any, path: Path) -> Any:
+    """The value, as one of this type. Raises `OptionError`."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):
+            return value
+        known = ", ".join(f.name for f in dataclasses.fields(hint))
+        raise OptionError(path, "expected options of its own", f"it is {value!r} now; known keys: {known}")
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        hint = f"it is {value!r} now; correct the value"
+        raise OptionError(path, first["msg"].lower(), hint) from error
 
 
 def options_of(instance: Any) -> dict[str, Any]:
@@ -108,17 +123,3 @@ def _plain(value: Any) -> Any:
     if callable(value):
         return f"{value.__module__}:{value.__qualname__}"
     return value
-
-
-def _checked(hint: Any, value: Any, path: Path) -> Any:
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        if isinstance(value, hint):
-            return value
-        known = ", ".join(f.name for f in dataclasses.fields(hint))
-        raise OptionError(path, "expected options of its own", f"it is {value!r} now; known keys: {known}")
-    try:
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        hint = f"it is {value!r} now; correct the value"
-        raise OptionError(path, first["msg"].lower(), hint) from error

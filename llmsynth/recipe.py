@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
+from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
 from llmsynth.errors import RecipeError
-from llmsynth.generators import GENERATORS
-from llmsynth.generators.protocol import Generator
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import Generator, asks
 from llmsynth.limits import Rates
 from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
+from llmsynth.recipe_text import apply_override, key_path, parse_yaml
 from llmsynth.request import Backend, Sampling
-from llmsynth.steps import STEPS, Check, Step
+from llmsynth.selectors import Selector
+from llmsynth.steps import Step
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
 _RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
@@ -37,8 +39,10 @@ _PRIVATE = {"base_url", "api_key_env"}
 class Recipe(BaseModel):
     """What to make, with which models. Nothing in it is secret: keys are named by environment variable.
 
-    target: kept records wanted; None until the generator ends by itself.
-    generator, steps: `use` names one, the other keys are its options.
+    target: kept records wanted, before selectors choose from them; None until the generator ends by itself.
+    generator, steps: `use` names one, the other keys are its options. Where the generator's `seeds` are such a
+        mapping, another generator makes them: its `target` says how many, its `steps` what they go through first.
+    selectors: in the same way; what each leaves of the kept records is what the next one chooses from.
     models: by role, with `default` for all others: `use` names a backend, `sampling` replaces
         parameters of every request, the keys of `HowToAsk` say how to ask and those of `FinishPolicy`
         what to do with an answer that was cut short or withheld, the other keys are
@@ -54,8 +58,9 @@ class Recipe(BaseModel):
     seed: int = 0
     target: int | None = Field(default=None, ge=1)
     generator: dict[str, Any]
-    models: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]] = {}
     steps: list[dict[str, Any]] = []
+    selectors: list[dict[str, Any]] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
     license: str | None = None
@@ -82,15 +87,7 @@ class Recipe(BaseModel):
     @classmethod
     def parse(cls, text: str, overrides: Sequence[str] = (), source: str = "recipe") -> Recipe:
         """A recipe from YAML text; `source` is what errors call it."""
-        lines: dict[options.Path, int] = {}
-        try:
-            data = yaml.load(text, Loader=_Loader)
-            _note_lines(yaml.compose(text, Loader=_Loader), (), lines, source)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            at = f", line {mark.line + 1}" if mark else ""
-            what = getattr(error, "problem", None) or str(error).splitlines()[0]
-            raise RecipeError(f"{source}{at}: {what}", "it is no valid YAML there") from error
+        data, lines = parse_yaml(text, source)
         if not isinstance(data, dict):
             raise RecipeError(f"{source} is no mapping", "a recipe has at least the keys generator and models")
         return cls.from_data(data, overrides, source, lines)
@@ -105,13 +102,13 @@ class Recipe(BaseModel):
     ) -> Recipe:
         """A recipe from plain data; `lines` tells errors where in the source a key path stands."""
         for override in overrides:
-            _override(data, override)
+            apply_override(data, override)
         try:
             recipe = cls._checked(data)
             recipe.build()
         except options.OptionError as error:
             for override in overrides:
-                parts = tuple(override.partition("=")[0].strip().split("."))
+                parts = key_path(override.partition("=")[0])
                 if error.path[: len(parts)] == parts:
                     raise RecipeError(f"--set {override}: {error.message}", error.hint) from error
             places = [error.path[:n] for n in range(len(error.path), 0, -1)]
@@ -125,7 +122,7 @@ class Recipe(BaseModel):
         models: dict[str, BuiltModel] = {}
         for role, spec in self.models.items():
             path: options.Path = ("models", role)
-            backend_class = options.find(_use(spec, path), BACKENDS, (*path, "use"))
+            backend_class = options.find(used(spec, path), BACKENDS, (*path, "use"))
             sampling = spec.get("sampling") or {}
             options.build(Sampling, sampling, (*path, "sampling"))
             how = options.build(HowToAsk, {k: spec[k] for k in _ASKING if k in spec}, path)
@@ -142,18 +139,27 @@ class Recipe(BaseModel):
                 f"the price of the model {unpriced[0]!r} is unknown",
                 f"add `price: {{prompt: ..., completion: ...}}` (dollars per million tokens) to models.{unpriced[0]}",
             )
-        if not models:
+        generator = generator_of(self.generator, ("generator",))
+        if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
-        generator_class = options.find(_use(self.generator, ("generator",)), GENERATORS, ("generator", "use"))
-        rest = {key: value for key, value in self.generator.items() if key != "use"}
-        generator = options.build(generator_class, rest, ("generator",))
-        return Built(generator, models, caps, [_step(spec, ("steps", i)) for i, spec in enumerate(self.steps)])
+        steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
+        return Built(generator, models, caps, steps, selectors)
+
+    @property
+    def generators(self) -> list[str]:
+        """The names of the generators, in the order in which records go through them."""
+        names: list[str] = []
+        spec: Any = self.generator
+        while isinstance(spec, dict):
+            names.insert(0, spec["use"])
+            spec = spec.get("seeds")
+        return names
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default spelled out, as it is saved with a run."""
         built = self.build()
         data = self.model_dump()
-        data["generator"] = {"use": self.generator["use"], **options.options_of(built.generator)}
+        data["generator"] = resolved_generator(self.generator, built.generator)
         data["models"] = {
             role: {
                 "use": self.models[role]["use"],
@@ -165,11 +171,15 @@ class Recipe(BaseModel):
             }
             for role, model in built.models.items()
         }
-        data["steps"] = [
-            {"use": spec["use"], **({} if isinstance(step, Check) else options.options_of(step))}
-            for spec, step in zip(self.steps, built.steps, strict=True)
-        ]
+        data["steps"] = resolved_steps(self.steps, built.steps)
+        data["selectors"] = resolved_steps(self.selectors, built.selectors)
         return data
+
+    def funnel(self) -> Funnel:
+        """The stages that records go through, nothing counted yet."""
+        return Funnel(
+            self.generators[-1], [spec["use"] for spec in self.steps], [spec["use"] for spec in self.selectors]
+        )
 
     def to_yaml(self) -> str:
         """The recipe as a file that `load` reads back."""
@@ -238,6 +248,7 @@ class Built:
     models: dict[str, BuiltModel]
     caps: Caps
     steps: list[Step]
+    selectors: list[Selector]
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -261,12 +272,20 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
 def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
-    for model in result.get("models", {}).values():
+    embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
+    for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():
             del model[key]
-    for place, key in ((result, "prompts"), (result["generator"], "seeds")):
+    generator = result["generator"]
+    while isinstance(generator.get("seeds"), dict):
+        generator = generator["seeds"]
+    for place, key in ((result, "prompts"), (generator, "seeds"), (generator, "path")):
         if isinstance(place.get(key), str):
             place[key] = Path(place[key]).name
+    benchmarks = [(step, "against") for step in result.get("steps", ())]
+    for place, key in (*benchmarks, (result["generator"], "decontaminate")):
+        if isinstance(place.get(key), list):
+            place[key] = [Path(file).name for file in place[key]]
     return result
 
 
@@ -275,69 +294,3 @@ def _differences(one: Any, other: Any, path: options.Path) -> list[str]:
         keys = {**one, **other}
         return [d for key in keys for d in _differences(one.get(key), other.get(key), (*path, key))]
     return [] if one == other else [options.dotted(path)]
-
-
-def _use(spec: Mapping[str, Any], path: options.Path) -> Any:
-    if "use" not in spec:
-        raise options.OptionError((*path, "use"), "missing", "it names what to use, such as `use: self-instruct`")
-    return spec["use"]
-
-
-def _step(spec: Mapping[str, Any], path: options.Path) -> Step:
-    target = options.find(_use(spec, path), STEPS, (*path, "use"))
-    rest = {key: value for key, value in spec.items() if key != "use"}
-    if isinstance(target, type):
-        step: Step = options.build(target, rest, path)
-        return step
-    if not callable(target):
-        raise options.OptionError((*path, "use"), f"{spec['use']!r} is neither a class nor a function")
-    options.refuse_unknown(rest, (), path)
-    return Check(target)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which only true and false are truth values, as in version 1.2 of it.
-
-    In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language.
-    """
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:[tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    """Apply one `key.path=value`, the value being YAML."""
-    key, equals, value = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise RecipeError(f"cannot use the override {override!r}", "write key=value, such as generator.new=4")
-    place = data
-    for part in parts[:-1]:
-        inner = place.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"cannot use the override {override!r}: {part} holds no keys", "check the key path")
-        place = inner
-    try:
-        place[parts[-1]] = yaml.load(value, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
-
-
-def _note_lines(node: yaml.Node | None, path: options.Path, lines: dict[options.Path, int], source: str) -> None:
-    """The line of every key path; a key given twice is an error, as YAML would drop the first silently."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, key.value)
-            if inner in lines:
-                line = key.start_mark.line + 1
-                raise RecipeError(f"{source}, line {line}: {options.dotted(inner)} is there twice", "delete one")
-            lines[inner] = key.start_mark.line + 1
-            _note_lines(value, inner, lines, source)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            lines[(*path, i)] = value.start_mark.line + 1
-            _note_lines(value, (*path, i), lines, source)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import dataclasses
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmsynth.errors import RecipeError
+from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.record import Record
+from llmsynth.request import Backend
 from llmsynth.text import fingerprint
 
 if TYPE_CHECKING:
@@ -41,6 +46,18 @@ class Tally:
         else:
             self.dropped[record.dropped.reason] += 1
 
+    def report(self) -> dict[str, Any]:
+        """The counts, the most frequent reasons first."""
+        return {
+            "in": self.total,
+            "kept": self.kept,
+            "dropped": dict(self.dropped.most_common()),
+            "failed": dict(self.failed.most_common()),
+        }
+
+
+_DRAIN_SECONDS = 30.0  # for what is in flight at the end
+
 
 async def _nothing_to_settle() -> None:
     return None
@@ -51,9 +68,12 @@ class Run:
     """One run of a recipe.
 
     target: kept records asked for; None means until the generator ends by itself.
-    tally: the records that have passed all steps.
+    tally: the records that have passed all steps, counted by whoever consumes the generator.
     notes: what the generator wants the report to tell, such as why it stopped.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
+    expected: how many records the generator will yield in all, where that is known.
+    phase: what is being done once the generator has ended, such as "writing the dataset".
+    within: the run that these records go on into, where they are but the seeds of others.
     directory: where the run is kept; None where it is not.
     """
 
@@ -64,8 +84,48 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, object] = field(default_factory=dict)
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
+    expected: int | None = None
+    phase: str = ""
+    within: Run | None = None
     directory: Path | None = None
     _vectors: dict[str, Vectors] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls,
+        directory: str | Path,
+        models: Backend | Mapping[str, Backend],
+        *,
+        prompts: Prompts | None = None,
+        seed: int = 0,
+    ) -> AsyncIterator[Run]:
+        """A run for code of your own, such as a notebook's: `async with Run.open("runs/mine", backend) as run:`.
+
+        models: a backend, or several by role. Every answer is kept in `directory`, and asked for once.
+        """
+        journal = Journal(Path(directory) / "journal.jsonl")
+        by_role = models if isinstance(models, Mapping) else {"default": models}
+        try:
+            run = cls({role: Model(backend, journal) for role, backend in by_role.items()}, prompts or Prompts(), seed)
+            run.directory = Path(directory)
+            try:
+                yield run
+            finally:
+                await run.aclose()
+        finally:
+            journal.close()
+
+    async def aclose(self) -> None:
+        """Free the models. What is in flight has been paid for: let it reach the journal first."""
+        await asyncio.gather(*(model.drain(_DRAIN_SECONDS) for model in self.models.values()))
+        await asyncio.gather(*(model.aclose() for model in self.models.values()))
+
+    def seeding(self, target: int) -> Run:
+        """The run of a generator whose kept records, so many of them, are the seeds of this one."""
+        run = dataclasses.replace(self, target=target, tally=Tally(), notes={}, settle=_nothing_to_settle, within=self)
+        run._vectors = self._vectors
+        return run
 
     def model(self, role: str) -> Model:
         """The model of a role, or the default one. Raises `RecipeError` if there is neither."""
@@ -89,5 +149,6 @@ class Run:
 
     @property
     def missing(self) -> float:
-        """Kept records still wanted; infinite without a target."""
-        return math.inf if self.target is None else max(0, self.target - self.tally.kept)
+        """Kept records still wanted, here and where they go on to; infinite without a target."""
+        left = math.inf if self.target is None else max(0, self.target - self.tally.kept)
+        return left if self.within is None else min(left, self.within.missing)

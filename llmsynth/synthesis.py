@@ -9,8 +9,8 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,10 @@ import orjson
 import yaml
 
 from llmsynth.budget import Budget
+from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
+from llmsynth.funnel import Funnel
+from llmsynth.generators.protocol import digest_of
 from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
@@ -26,15 +29,14 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
-from llmsynth.steps import Step
 
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
+Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
+"""Makes the records of a run: puts them into `records/` and counts them in tally and funnel."""
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
-_BATCH = 32  # records that go through the steps together
 _FLUSH_SECONDS = 20.0
-_DRAIN_SECONDS = 30.0
 _COLLECT_AFTER = 50_000  # objects
 
 
@@ -74,13 +76,14 @@ def synthesize(
     """Make the dataset a recipe describes, in `directory`; called again, go on where it stopped.
 
     backends: replace those of the recipe's models, by role.
-    update: allow a directory made by another recipe; what the journal already holds is not asked again.
+    update: allow a directory made by another recipe, or by this one from other seeds, prompts or taxonomies; what the
+        journal already holds is not asked again.
     watch: called a few times a second with the run.
 
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
     """
     with _seldom_collected():
-        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch))
+        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
 
 
 def open_run(
@@ -108,8 +111,27 @@ def open_run(
     return Run(models=models, prompts=prompts, seed=recipe.seed, target=target, directory=journal.path.parent), built
 
 
+def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -> Result:
+    """Complete a run whose records are made otherwise than by its generator, in its directory as it is."""
+    with _seldom_collected():
+        return _wait_for(_synthesize(recipe, directory, {}, True, watch, make))
+
+
+def validate(run: Run, built: Built) -> None:
+    """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
+    built.generator.validate(run)
+    for step in built.steps:
+        if (check := getattr(step, "validate", None)) is not None:
+            check(run)
+
+
 async def _synthesize(
-    recipe: Recipe, directory: Path, backends: Mapping[str, Backend], update: bool, watch: Watcher | None
+    recipe: Recipe,
+    directory: Path,
+    backends: Mapping[str, Backend],
+    update: bool,
+    watch: Watcher | None,
+    make: Make,
 ) -> Result:
     started = time.monotonic()
     finished = inspect(recipe, directory, update)
@@ -120,20 +142,25 @@ async def _synthesize(
     try:
         try:
             run, built = open_run(recipe, journal, backends, recipe.target)
-            built.generator.validate(run)
+            validate(run, built)
         except LlmsynthError:
             if made:  # nothing was asked yet: a mistake in a recipe leaves no trace
                 journal.path.unlink()
                 directory.rmdir()
             raise
         _claim(recipe, directory)
+        funnel = recipe.funnel()
+        heard = (lambda: watch(run)) if watch else (lambda: None)
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
-            await _generate(run, built, directory)
+            await make(run, built, directory, funnel)
+            came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            if built.selectors:
+                from llmsynth.selection import select
+
+                await select(built.selectors, directory / "records", run, funnel.selectors, heard)
         finally:
-            # what is in flight has been paid for: let it reach the journal
-            await asyncio.gather(*(model.drain(_DRAIN_SECONDS) for model in run.models.values()))
-            await asyncio.gather(*(model.aclose() for model in run.models.values()))
+            await run.aclose()
             if watching:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
@@ -141,10 +168,12 @@ async def _synthesize(
         journal.close()
     from llmsynth.finish import write_results
 
-    report = write_results(recipe, run, built, directory)
+    run.phase = "writing the dataset"
+    report = {**came, **write_results(recipe, run, built, directory, funnel, heard)}
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    run.phase = ""
     if watch:
         watch(run)
     return Result(directory, report)
@@ -160,7 +189,8 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
         raise RunError(f"{directory} is a file", "name a directory for the run")
     if not path.is_file():
         # a run that was killed, or refused, at its very beginning leaves these
-        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - {_JOURNAL, f".{_RECIPE}.partial"}:
+        known = {_JOURNAL, f".{_RECIPE}.partial", "vectors"}
+        if directory.is_dir() and {entry.name for entry in directory.iterdir()} - known:
             raise RunError(f"{directory} is not empty and holds no run", "name a new directory")
         return None
     try:
@@ -177,11 +207,18 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             " what was answered before is not asked again",
         )
     report = directory / _REPORT
-    if not differences and report.is_file():
-        finished: dict[str, Any] = orjson.loads(report.read_bytes())
-        if finished["complete"]:
-            return finished
-    return None
+    if update or not report.is_file():
+        return None
+    finished: dict[str, Any] = orjson.loads(report.read_bytes())
+    if not finished["complete"]:
+        return None
+    source = finished["notes"].get("source")
+    if source is not None and source["digest"] != digest_of(recipe.build().generator):
+        raise RunError(
+            f"{source['name']} is no longer what {directory} was made from",
+            "choose another directory, or --update to make it anew: what was answered before is not asked again",
+        )
+    return finished
 
 
 def _claim(recipe: Recipe, directory: Path) -> None:
@@ -194,62 +231,37 @@ def _claim(recipe: Recipe, directory: Path) -> None:
     write_file(directory / _RECIPE, text.encode("utf-8"))
 
 
-@dataclass(slots=True)
-class _Sink:
-    """Sends records through the steps, batch by batch, and writes and counts them."""
-
-    run: Run
-    steps: list[Step]
-    writer: Any
-    batch: list[Record] = field(default_factory=list)
-    flushed: float = field(default_factory=time.monotonic)
-
-    async def take(self, record: Record) -> None:
-        if not self.steps:
-            self._put(record)
-            return
-        self.batch.append(record)
-        if len(self.batch) >= _BATCH:
-            await self.settle()
-
-    async def settle(self) -> None:
-        batch, self.batch = self.batch, []
-        for step in self.steps:
-            ids = [record.id for record in batch]
-            batch = await step.apply(batch, self.run)
-            if [record.id for record in batch] != ids:
-                raise RunError(
-                    f"the step {type(step).__name__} gave back other records than it was given",
-                    "a step returns every record, in order; one that is to go is returned with a drop reason",
-                )
-        for record in batch:
-            self._put(record)
-
-    def _put(self, record: Record) -> None:
-        if self.run.missing <= 0:
-            record = record.drop("beyond_target", "the target was met before it")
-        self.run.tally.add(record)
-        self.writer.write([record])
-        if time.monotonic() - self.flushed > _FLUSH_SECONDS:
-            self.flushed = time.monotonic()
-            self.writer.flush()
-
-
-async def _generate(run: Run, built: Built, directory: Path) -> None:
+async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> None:
     from llmsynth.dataset import RecordWriter
 
     writer = RecordWriter(directory / "records")
-    sink = _Sink(run, built.steps, writer)
-    run.settle = sink.settle
+    flushed = time.monotonic()
+
+    def write(records: list[Record]) -> None:
+        nonlocal flushed
+        writer.write(records)
+        if time.monotonic() - flushed > _FLUSH_SECONDS:
+            flushed = time.monotonic()
+            writer.flush()
+
+    curation = Curation(run, built.steps, write, funnel, built.generator.about.batch)
+    run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
             async for record in records:
-                await sink.take(record)
+                await curation.take(record)
                 if run.missing <= 0:
                     break
-        await sink.settle()
+        await curation.settle()
     finally:
         writer.close()
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether all that was wanted is there: the target, or where there is none, that of what made the seeds."""
+    seeds = run.notes.get("seeds")
+    short = isinstance(seeds, dict) and seeds["short"] > 0
+    return not run.tally.failed and (run.missing == 0 or (run.target is None and not short))
 
 
 async def _watch(run: Run, watch: Watcher) -> None:

@@ -46,10 +46,16 @@ def shorten(text: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def has_lone_surrogate(text: str) -> bool:
-    """True where the text cannot be encoded, so neither stored nor sent."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
+def has_lone_surrogate(value: object) -> bool:
+    """True where a text, or one inside a list or object, cannot be encoded, so neither stored nor sent."""
+    if isinstance(value, str):
+        if value.isascii():
+            return False
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return True
+        return False
+    if isinstance(value, dict):
+        return any(has_lone_surrogate(part) for item in value.items() for part in item)
+    return isinstance(value, list) and any(map(has_lone_surrogate, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -58,3 +59,40 @@ def last_words(request: Request) -> str | Completion:
 
 
 NOT_CALLABLE = 3
+
+
+def not_first(record: Record) -> str | None:
+    """A check of rows that have no number: drops the first line of a file."""
+    return "first" if record.id.endswith(":1") else None
+
+
+@dataclass
+class Unhurried:
+    """A step that takes its time for each batch."""
+
+    seconds: float = 0.0
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        await asyncio.sleep(self.seconds)
+        return batch
+
+
+@dataclass
+class Asking:
+    """A step that asks the judge about every so many-th record."""
+
+    every: int
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        chosen = [record for record in batch if int(record.id.rpartition(":")[2]) % self.every == 0]
+        requests = (Request("judge", (Message(role="user", content=record.id),)) for record in chosen)
+        scores = {}
+        async for completion in run.model("judge").stream(requests, 8):
+            assert completion.request is not None
+            scores[completion.request.messages[0]["content"]] = float(len(completion.text))
+        return [record.scored(judged=scores[record.id]) if record.id in scores else record for record in batch]
+
+
+def odd_line(record: Record) -> str | None:
+    """A check of rows that have no number: drops every other line of a file."""
+    return "odd" if int(record.id.rpartition(":")[2]) % 2 else None

@@ -19,6 +19,8 @@ SCHEMA = pa.schema(
         ("turns", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
         ("score", pa.float64()),
         ("count", pa.int64()),
+        ("tags", pa.list_(pa.list_(pa.string()))),
+        ("at", pa.struct([("x", pa.int32()), ("names", pa.list_(pa.string()))])),
     ]
 )
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -29,7 +31,11 @@ ROWS = st.lists(
             "turns": st.none() | st.lists(st.fixed_dictionaries({"role": TEXT, "content": TEXT}), max_size=3),
             "score": st.none() | st.floats(allow_nan=False),
         },
-        optional={"count": st.integers(-(2**63), 2**63 - 1)},
+        optional={
+            "count": st.integers(-(2**63), 2**63 - 1),
+            "tags": st.lists(st.none() | st.lists(st.none() | TEXT, max_size=2), max_size=3),
+            "at": st.none() | st.fixed_dictionaries({"x": st.none() | st.just(7), "names": st.lists(TEXT, max_size=2)}),
+        },
     ),
     max_size=12,
 )

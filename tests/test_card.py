@@ -29,7 +29,7 @@ def info(folder: Path, rows: int = 3, output: str = "Helo", split: str = "train"
 def facts(*splits: DatasetInfo, **more: Any) -> CardFacts:
     known: dict[str, Any] = {
         "name": "Welsh tasks",
-        "generator": "self-instruct",
+        "generators": ("self-instruct",),
         "method": "New instructions are asked for by showing eight known ones.",
         "models": (
             {"role": "teacher", "model": "pocket", "kind": "transformers", "temperature": 0.7, "stop": ["\n\n"]},
@@ -158,7 +158,7 @@ def test_a_row_with_fences_stays_inside_its_own(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_is_left_out_or_said(tmp_path: Path) -> None:
-    bare = CardFacts(name="Bare", generator="self-instruct", splits=(info(tmp_path),), seeds="mine.jsonl")
+    bare = CardFacts(name="Bare", generators=("self-instruct",), splits=(info(tmp_path),), seeds="mine.jsonl")
     text = card_text(bare)
     assert not {"license", "language"} & set(header(text))
     assert "No licence was given for this dataset." in text

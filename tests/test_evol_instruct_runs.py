@@ -1,8 +1,7 @@
-"""Evol-Instruct through the command line and against a server: the same bytes however the run went."""
+"""Evol-Instruct through the command line, and its recipes."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,69 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from llmsynth import Recipe, Request
+from llmsynth import Recipe
 from llmsynth.errors import RecipeError
 from llmsynth.generators.evol_instruct import EvolInstruct
-from tests.evolving import mixed
-from tests.loopback import Loopback
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
-from tests.test_determinism import CONCURRENCY, KILLS, contents, finish, kill_and_resume, report
 
 Command = Callable[..., Any]
-
-
-def answer(body: dict[str, Any]) -> str:
-    """What the scripted model says to a request as it came over the wire."""
-    text = body["messages"][-1]["content"]
-    if "<second_prompt>" in text:
-        stage = "equality"
-    elif "<given_prompt>" in text:
-        stage = "evolve"
-    else:
-        stage = "responses"
-    return str(mixed()(Request(stage, ({"role": "user", "content": text},))))
-
-
-def recipe(server: Loopback, concurrency: int = CONCURRENCY, **method: Any) -> str:
-    server.echo = answer
-    return yaml.safe_dump(
-        {
-            "name": "evolved",
-            "generator": {"use": "evol-instruct", "seeds": "builtin", "rounds": 2, **method},
-            "target": 260,  # 184 of them are seeds
-            "models": {
-                "default": {"use": "openai", "model": "teacher", "base_url": server.url, "concurrency": concurrency}
-            },
-            "steps": [{"use": "exact-duplicates"}],
-        }
-    )
-
-
-def test_neither_order_nor_concurrency_changes_a_byte(tmp_path: Path, loopback: Loopback) -> None:
-    finish(recipe(loopback, 1), tmp_path / "calm")
-    expected = contents(tmp_path / "calm")
-    assert {"README.md", "data/train-00000-of-00001.parquet"} <= expected.keys()
-    loopback.latency = (0.0, 0.02)
-    finish(recipe(loopback, 64), tmp_path / "wild")
-    assert contents(tmp_path / "wild") == expected
-    assert report(tmp_path / "wild") == report(tmp_path / "calm")
-
-
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path, loopback: Loopback) -> None:
-    loopback.latency = (0.001, 0.01)
-    text = recipe(loopback)
-    finish(text, tmp_path / "whole")
-    expected, needed = contents(tmp_path / "whole"), loopback.requests
-    assert needed > 200
-    rng = random.Random(3)
-    kills = max(3, KILLS // 2)
-    for number in range(kills):
-        directory = tmp_path / f"killed-{number}"
-        moment = round(needed * 0.9 * number / (kills - 1))
-        lost = kill_and_resume(text, directory, loopback, moment, rng.uniform(0, 0.03))
-        assert contents(directory) == expected, moment
-        assert report(directory) == report(tmp_path / "whole")
-        assert 0 <= lost <= CONCURRENCY
 
 
 def test_the_command_prints_a_recipe_that_run_accepts(llmsynth: Command) -> None:  # noqa: F811

@@ -209,7 +209,7 @@ async def test_g12_what_shares_words_with_a_benchmark_is_dropped_and_reported(
     leaking: str, one: str, journal: Journal, tmp_path: Path
 ) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps({"question": f"Suppose {LEAK.upper()}!", "answer": "4"}))
-    (tmp_path / "train.jsonl").write_text(json.dumps({"turns": [{"content": "Something else altogether."}]}))
+    (tmp_path / "train.jsonl").write_text(json.dumps({"turns": [{"content": "Something that is else altogether."}]}))
 
     def leak(request: Request) -> Answer:
         return f"{made_up(content(request))} {LEAK}" if "concept 1.0" in str(request) else reply(request)
@@ -227,7 +227,10 @@ async def test_g12_what_shares_words_with_a_benchmark_is_dropped_and_reported(
     assert not any(LEAK in str(record.fields) for record in outcome.kept)
     report = outcome.run.notes["decontamination"]
     assert isinstance(report, dict)
-    assert report["dropped"] == {"test.jsonl": len(dropped), "train.jsonl": 0} and report["ngram"] == 13
+    assert report["ngram"] == 13
+    assert report["benchmarks"]["test.jsonl"]["found"] == {"ngram": len(dropped)}
+    assert report["benchmarks"]["test.jsonl"]["examples"][0]["row"] == "test.jsonl:1"
+    assert report["benchmarks"]["train.jsonl"]["found"] == {}
 
 
 def hash_even(text: str) -> bool:

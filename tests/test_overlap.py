@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from llmsynth.benchmarks import texts_in
 from llmsynth.errors import RecipeError
-from llmsynth.overlap import Overlap, find_overlaps, texts_in
+from llmsynth.overlap import Overlap, find_overlaps
 
 LONG = "A train leaves Leeds at nine and travels at eighty kilometres an hour; when does it reach Carlisle?"
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import evol, glan, look, make, operate, prompts
+from llmsynth.cli import curate, evol, glan, look, make, operate, prompts
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("run")(make.run)
 app.command("self-instruct")(make.self_instruct)
 app.command("evol-instruct")(evol.evol_instruct)
 app.command("glan")(glan.glan)
+app.command("curate")(curate.curate)
 app.command("preview")(make.preview)
 app.command("validate")(make.validate)
 app.command("estimate")(make.estimate)

@@ -56,8 +56,8 @@ def status(run: RunArgument) -> None:
         print(f"  dropped {count:6}  {reason}")
     for reason, count in rows["failed"].items():
         print(f"  failed  {count:6}  {reason}")
-    if told["target"] is not None and rows["kept"] < told["target"]:
-        print(f"left: {told['target'] - rows['kept']} of {told['target']} rows wanted")
+    if told["missing"]:
+        print(f"left: {told['missing']} of {told['target']} rows wanted")
     if lost:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
 

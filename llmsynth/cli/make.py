@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from llmsynth.cli import console
+from llmsynth.cli.funnel import funnel_table, is_thin, losses
 from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
-    from llmsynth.synthesis import Result
+    from llmsynth.synthesis import Result, Watcher
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe file (YAML), or the name of a built-in one, such as demo.")
@@ -27,7 +28,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the run lives; runs/NAME when not given.")
 ]
 Update = Annotated[
-    bool, typer.Option("--update", help="Go on in a directory that another recipe began; its answers are used again.")
+    bool,
+    typer.Option(
+        "--update", help="Go on in a directory that another recipe, or other seeds, began; its answers are used again."
+    ),
 ]
 ModelOption = Annotated[
     str,
@@ -121,11 +125,12 @@ def preview(
     """
     from llmsynth.cli.look import print_trail
     from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import synthesize
 
     loaded = Recipe.load(recipe, [*set_, f"target={n}"])
     with tempfile.TemporaryDirectory(prefix="llmsynth-preview-") as scratch:
         directory = out or Path(scratch) / "run"
-        result = _synthesize(loaded, directory, update=True, quiet=False)
+        result = _with_progress(lambda watch: synthesize(loaded, directory, update=True, watch=watch), quiet=False)
         print_trail(directory, result.records())
         console.say(_summary(result))
 
@@ -142,24 +147,33 @@ def validate(
     from llmsynth.journal import Journal
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import open_run
+    from llmsynth.synthesis import validate as check
 
     loaded = Recipe.load(recipe, set_)
     with tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
         journal = Journal(Path(scratch) / "journal.jsonl")
         opened, built = open_run(loaded, journal, {}, loaded.target)
-        built.generator.validate(opened)
+        check(opened, built)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
     for benchmark in against:
-        _report_overlaps(getattr(built.generator, "seeds", "builtin"), benchmark)
-    console.say(f"{recipe}: fine. {loaded.generator['use']}, target {loaded.target or 'none'}, models {models}")
+        _report_overlaps(built.generator, benchmark)
+    method = ", then ".join(loaded.generators)
+    console.say(f"{recipe}: fine. {method}, target {loaded.target or 'none'}, models {models}")
 
 
-def _report_overlaps(seeds: str, benchmark: str) -> None:
+def _report_overlaps(generator: Any, benchmark: str) -> None:
     """Print each seed that a benchmark holds too: what grows from it would not test anything."""
-    from llmsynth.overlap import find_overlaps, texts_in
+    from llmsynth.benchmarks import texts_in
+    from llmsynth.generated import Generated
+    from llmsynth.overlap import find_overlaps
     from llmsynth.sources import read_rows, read_seeds
 
+    while isinstance(seeds := getattr(generator, "seeds", None), Generated):
+        generator = seeds.generator
+    if seeds is None:
+        console.say(f"{benchmark}: nothing to look for, as this starts from no seeds")
+        return
     ours = [(seed.id, text) for seed in read_seeds(seeds) for text in (seed.instruction, *seed.instances[0]) if text]
     compared = 0
 
@@ -212,21 +226,32 @@ def run_options(
 
 def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
     """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
-    directory = out or Path("runs") / recipe.name
-    result = _synthesize(recipe, directory, update, quiet)
-    console.say(_summary(result))
-    print(result.dataset)
-    if not result.complete:
+    if not dataset_of(recipe, out, update, quiet).complete:
         raise typer.Exit(3)
 
 
-def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> Result:
-    from llmsynth.cli.progress import Progress
+def dataset_of(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> Result:
+    """Make a recipe's dataset and tell what came of it."""
     from llmsynth.synthesis import synthesize
+
+    directory = out or Path("runs") / recipe.name
+    return watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet)
+
+
+def watched(work: Callable[[Watcher], Result], quiet: bool) -> Result:
+    """Do what makes a run, with a progress line, and tell what came of it."""
+    result = _with_progress(work, quiet)
+    console.say(_summary(result))
+    print(result.dataset)
+    return result
+
+
+def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
+    from llmsynth.cli.progress import Progress
 
     try:
         with Progress(quiet) as progress:
-            return synthesize(recipe, directory, update=update, watch=progress)
+            return work(progress)
     except KeyboardInterrupt:
         console.say("interrupted: every answer that came in is kept; the same command goes on from here")
         raise typer.Exit(130) from None
@@ -236,24 +261,27 @@ def _summary(result: Result) -> str:
     """What a person wants to know at the end."""
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
-    lines = [f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows"]
-    lines += [f"  dropped {count:6}  {reason}" for reason, count in rows["dropped"].items()]
-    lines += [f"  failed  {count:6}  {reason}" for reason, count in rows["failed"].items()]
+    lines = [funnel_table(result.report)] if rows["in"] else []
+    lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
+    if is_thin(result.report):
+        lines += losses(result.report)
     if result.before:
         return "\n".join([*lines, "it was finished already: nothing was asked"])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
-    lines.append(
-        f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; {result.report['notes'].get('stopped')}"
-    )
+    requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; " if usage else ""
+    lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
     target = result.report["target"]
-    if target is not None and rows["kept"] < target:
+    if target is not None and result.report["missing"]:
         lines.append(
             f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
         )
+    seeds = result.report["notes"].get("seeds")
+    if isinstance(seeds, dict) and seeds["short"]:
+        lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
     if failed:
         lines.append("the same command again asks for the failed ones")
     return "\n".join(lines)

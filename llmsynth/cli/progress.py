@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from llmsynth.budget import Usage
 from llmsynth.run import Run
 
 _PLAIN_SECONDS = 10.0
@@ -25,7 +27,7 @@ class Progress:
         self._console = Console(file=sys.stderr)
         self._live: Live | None = None
         self._printed = time.monotonic()
-        self._past: deque[tuple[float, int, int]] = deque()  # when, answers, kept
+        self._past: deque[tuple[float, int, int, int]] = deque()  # when, answers, kept, all
 
     def __enter__(self) -> Progress:
         if not self._quiet and self._console.is_terminal:
@@ -54,29 +56,45 @@ class Progress:
         now = time.monotonic()
         stages = [usage for model in run.models.values() for usage in model.usage.values()]
         answers = sum(usage.requests - usage.replayed for usage in stages)
-        tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in stages)
         tally = run.tally
-        self._past.append((now, answers, tally.kept))
+        self._past.append((now, answers, tally.kept, tally.total))
         while now - self._past[0][0] > _WINDOW_SECONDS:
             self._past.popleft()
-        then, answers_then, kept_then = self._past[0]
+        then, answers_then, kept_then, total_then = self._past[0]
         seconds = max(now - then, 1e-9)
-        parts = [
+        parts = [] if run.expected is None else [f"rows {tally.total:,}/{run.expected:,}"]
+        parts += [
             f"kept {tally.kept}" + (f"/{run.target}" if run.target is not None else ""),
             f"dropped {tally.dropped.total()}",
             f"failed {tally.failed.total()}",
-            f"in flight {sum(model.in_flight for model in run.models.values())}",
-            f"{(answers - answers_then) / seconds:.1f} requests/s",
-            f"{tokens:,} tokens",
         ]
-        costs = [usage.cost for usage in stages]
-        if any(cost != 0 for cost in costs):  # a model of one's own costs nothing, and nothing is said of it
-            known = [cost for cost in costs if cost is not None]
-            parts.append(f"{sum(known):,.2f} US dollars" if len(known) == len(costs) else "cost unknown")
-        gained = tally.kept - kept_then
+        if run.expected is not None:
+            parts.append(f"{(tally.total - total_then) / seconds:,.0f} rows/s")
+        if run.models:
+            parts += _asking(run, stages, (answers - answers_then) / seconds)
+        gained, went = tally.kept - kept_then, tally.total - total_then
+        left = []
         if run.target is not None and gained > 0 and run.missing > 0:
-            parts.append(f"ETA {_duration(run.missing * seconds / gained)}")
-        return " | ".join(parts)
+            left.append(run.missing * seconds / gained)
+        if run.expected is not None and went > 0 and tally.total < run.expected:
+            left.append((run.expected - tally.total) * seconds / went)
+        if left:
+            parts.append(f"ETA {_duration(min(left))}")
+        return " | ".join([*parts, run.phase] if run.phase else parts)
+
+
+def _asking(run: Run, stages: Sequence[Usage], rate: float) -> list[str]:
+    tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in stages)
+    parts = [
+        f"in flight {sum(model.in_flight for model in run.models.values())}",
+        f"{rate:.1f} requests/s",
+        f"{tokens:,} tokens",
+    ]
+    costs = [usage.cost for usage in stages]
+    if any(cost != 0 for cost in costs):  # a model of one's own costs nothing, and nothing is said of it
+        known = [cost for cost in costs if cost is not None]
+        parts.append(f"{sum(known):,.2f} US dollars" if len(known) == len(costs) else "cost unknown")
+    return parts
 
 
 def _duration(seconds: float) -> str:

@@ -58,6 +58,13 @@ class Trail:
         }
 
 
+def with_completion(meta: Mapping[str, Any], stage: str, completion: Completion) -> dict[str, Any]:
+    """The meta of a record with one completion more at the end of its way."""
+    more = Trail("").after(stage, completion).meta()
+    more.pop("generator")
+    return {**meta, **{name: [*meta.get(name, ()), *values] for name, values in more.items()}}
+
+
 def failed(completion: Completion) -> Drop:
     """The drop of a record whose completion never came, or was rejected."""
     failure = completion.failure

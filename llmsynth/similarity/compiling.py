@@ -30,6 +30,7 @@ _ARRAYS = {
     "ints": "int32[::1]",
     "longs": "int64[::1]",
     "singles": "float32[::1]",
+    "matrix": "float32[:,::1]",
     "floats": "float64[::1]",
     "halfwords": "uint32[::1]",
     "words": "uint64[::1]",

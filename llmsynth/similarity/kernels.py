@@ -246,6 +246,46 @@ def best(
     return filled
 
 
+@compiled("int64(ints, ints, words, float64, ints, ints, longs, table, ints, flags, words, words, floats)")
+def above(
+    query: Ints,
+    elements: Ints,
+    sketch: Words,
+    floor: float,
+    found: Ints,
+    stream: Ints,
+    starts: Longs,
+    sketches: Words,
+    token_of: Ints,
+    asked: Flags,
+    bits: Words,
+    carries: Words,
+    scores: Floats,
+) -> int:
+    """Leave in `found` the texts that score above `floor`, with their `scores`; return how many there are.
+
+    `asked` holds False everywhere, before and after.
+    """
+    m = query.size
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = True
+    kept = 0
+    for position in found:
+        n = starts[position + 1] - starts[position]
+        if _possible(m, n, floor, sketches, position, sketch):
+            text = stream[starts[position] : starts[position + 1]]
+            f = _score(query, text, floor, token_of, asked, bits, carries)
+            if f > floor:
+                found[kept] = position
+                scores[kept] = f
+                kept += 1
+    for i in range(m):
+        if elements[i] >= 0:
+            asked[elements[i]] = False
+    return kept
+
+
 @compiled("int64(ints, longs, ints, ints, float64, longs, longs, ints, ints, ints)")
 def index(
     stream: Ints,

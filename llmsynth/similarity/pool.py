@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmsynth.similarity import kernels
-from llmsynth.similarity.compiling import Ints, Words, room
+from llmsynth.similarity.compiling import Floats, Ints, Longs, Words, room
 
 _UNINDEXED = 1024  # texts compared one by one before the first index is built
 
@@ -104,6 +104,45 @@ class TokenPool:
     def nearest(self, tokens: list[str]) -> tuple[int, float] | None:
         """The position and score of the nearest text above the threshold, the earliest of equals; None for none."""
         query, elements, sketch = self._query(tokens)
+        found = self._candidates(query, elements, sketch)
+        if not found.size:
+            return None
+        matches = self._best(query, elements, sketch, self._threshold, found, 1)
+        return matches[0] if matches else None
+
+    def similar(self, tokens: list[str]) -> tuple[Longs, Floats]:
+        """Positions, ascending, and scores of all texts above the threshold."""
+        query, elements, sketch = self._query(tokens)
+        found = self._candidates(query, elements, sketch)
+        scores = np.empty(found.size)
+        count = 0
+        if found.size:
+            count = kernels.above(
+                query,
+                elements,
+                sketch,
+                self._threshold,
+                found,
+                self._stream,
+                self._starts,
+                self._sketches,
+                self._token_of,
+                self._asked,
+                self._bits,
+                self._carries,
+                scores,
+            )
+        order = np.argsort(found[:count])
+        return found[order].astype(np.int64), scores[order]
+
+    def most_similar(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
+        """Positions and scores of the k best texts, best first, the earliest of equals first."""
+        if k < 1:
+            return []
+        return self._best(*self._query(tokens), -1.0, np.arange(self._texts, dtype=np.int32), min(k, self._texts))
+
+    def _candidates(self, query: Ints, elements: Ints, sketch: Words) -> Ints:
+        """Positions of all texts that may match, in scratch space."""
         ranks = self._rank[elements]
         ranks.sort()
         self._turn += 1
@@ -126,16 +165,7 @@ class TokenPool:
             self._turn,
             self._found,
         )
-        if not count:
-            return None
-        matches = self._best(query, elements, sketch, self._threshold, self._found[:count], 1)
-        return matches[0] if matches else None
-
-    def most_similar(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
-        """Positions and scores of the k best texts, best first, the earliest of equals first."""
-        if k < 1:
-            return []
-        return self._best(*self._query(tokens), -1.0, np.arange(self._texts, dtype=np.int32), min(k, self._texts))
+        return self._found[:count]
 
     def _best(
         self,

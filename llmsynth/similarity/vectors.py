@@ -10,7 +10,7 @@ inequality no product exceeds that of the heads plus that of the tails' lengths.
 the whole vectors are compared. So the rotation decides how fast the search is and nothing else.
 
 **Cells.** Beyond `exact_up_to` vectors every vector belongs to the nearest of 256 centres (k-means), and is compared
-only with those of its 8 nearest centres. What that misses is measured while it is done: every 256th vector is
+only with those of its 32 nearest centres. What that misses is measured while it is done: every 256th vector is
 compared with all as well, and `recall` is the share of its pairs that were found.
 """
 
@@ -30,7 +30,7 @@ BLOCK = 256  # vectors searched together at most
 EXACT_UP_TO = 300_000
 _HEAD = kernels.HEAD
 _ROTATE_AT = (1_024, 16_384)  # vectors in the pool at which the rotation is made anew
-_PROBES = 8
+_PROBES = 32
 _SAMPLED = 256
 # A number of a head is rounded by half at most, so a product of two heads is off by half of the sum of all their
 # numbers, which is at most 2 x 8 for unit vectors; the rest is for floats.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from llmsynth.errors import SourceError
 
@@ -40,7 +43,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     """
     path = Path(path)
     try:
-        for name, file, read in _files(path):
+        for name, file, read in data_files(path):
             yield from read(file, name)
     except OSError as error:
         raise SourceError(
@@ -61,7 +64,11 @@ def kind_of(value: object) -> str:
 Reader = Callable[[Path, str], Iterator[Row]]
 
 
-def _files(path: Path) -> Iterator[tuple[str, Path, Reader]]:
+def data_files(path: Path) -> Iterator[tuple[str, Path, Reader]]:
+    """The files that the rows of a file or folder are read from: what rows call them, the path, and how.
+
+    Raises `SourceError` where there are none.
+    """
     if path.is_dir():
         for file in _files_of_folder(path):
             name = str(file.absolute().relative_to(path.absolute().parent))
@@ -127,12 +134,30 @@ def _json(path: Path, name: str) -> Iterator[Row]:
         if not problem:
             yield _row(name, 1, whole)
             return
-    for number, line, problem in _lines(path):
-        if problem:
-            yield Row(name, number, {}, problem)
-        elif line.strip():
-            value, problem = _parse(line)
-            yield Row(name, number, {}, problem) if problem else _row(name, number, value)
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            try:
+                value = orjson.loads(raw)
+                if not (type(value) is dict and _SIMPLE.issuperset(map(type, value.values()))) and _LONG.search(raw):
+                    value = json.loads(raw)  # since orjson makes a float of a whole number of more than 64 bits
+            except ValueError:
+                yield from _unusual(raw, name, number)
+            else:
+                yield _row(name, number, value)
+
+
+_SIMPLE = {str, int, bool, type(None)}
+_LONG = re.compile(rb"\d{19}")
+
+
+def _unusual(raw: bytes, name: str, number: int) -> Iterator[Row]:
+    """The row of a line that is blank, wrong, or right only to Python's own parser."""
+    line, problem = _decoded(raw, number)
+    if problem:
+        yield Row(name, number, {}, problem)
+    elif line.strip():
+        value, problem = _parse(line)
+        yield Row(name, number, {}, problem) if problem else _row(name, number, value)
 
 
 def _json_array(path: Path, name: str) -> Iterator[Row]:
@@ -227,7 +252,7 @@ def _table(batches: Iterator[Any], path: Path, name: str) -> Iterator[Row]:
     number = 0
     try:
         for batch in batches:
-            for values in _values(batch):
+            for values in _values(_readable(batch)):
                 number += 1
                 yield Row(name, number, values or {}, "" if values is not None else "holds text that is not UTF-8")
     except pa.ArrowException as error:
@@ -235,6 +260,18 @@ def _table(batches: Iterator[Any], path: Path, name: str) -> Iterator[Row]:
             f"{path} cannot be read after row {number}: {error}",
             "The file is damaged or of another format: write it again.",
         ) from error
+
+
+def _readable(batch: Any) -> Any:
+    """The batch with text for what JSON has no values of."""
+    import pyarrow as pa
+
+    from llmsynth.column_types import read_as_text
+
+    for place, column in enumerate(batch.schema):
+        if read_as_text(column.type):
+            batch = batch.set_column(place, column.name, batch.column(place).cast(pa.string()))
+    return batch
 
 
 def _values(batch: Any) -> list[dict[str, Any] | None]:
@@ -265,14 +302,15 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
     """Number, text with its line end, and problem of every line; only a line feed ends one."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            try:
-                yield number, (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).decode(), ""
-            except UnicodeDecodeError as error:
-                yield (
-                    number,
-                    "",
-                    f"is not UTF-8: byte 0x{error.object[error.start]:02x}, the line's {error.start + 1}th",
-                )
+            yield number, *_decoded(raw, number)
+
+
+def _decoded(raw: bytes, number: int) -> tuple[str, str]:
+    """The text of a line, or what is wrong with it."""
+    try:
+        return (raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw).decode(), ""
+    except UnicodeDecodeError as error:
+        return "", f"is not UTF-8: byte 0x{error.object[error.start]:02x}, the line's {error.start + 1}th"
 
 
 def _all_lines(path: Path) -> Iterator[str]:

@@ -14,8 +14,35 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
-    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
+    "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
+    "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
+    "semantic-duplicates": "llmsynth.steps.duplicates:SemanticDuplicates",
+    # filters
+    "instruction-profile": "llmsynth.steps.filters.instruction_profile:InstructionProfile",
+    "length": "llmsynth.steps.filters.length:Length",
+    "language": "llmsynth.steps.filters.language:Language",
+    "refusals": "llmsynth.steps.filters.refusals:Refusals",
+    "prompt-leakage": "llmsynth.steps.filters.leakage:PromptLeakage",
+    "echo": "llmsynth.steps.filters.echo:Echo",
+    "truncation": "llmsynth.steps.filters.truncation:Truncation",
+    "code-fences": "llmsynth.steps.filters.code_fences:CodeFences",
+    "json-answers": "llmsynth.steps.filters.json_answers:JsonAnswers",
+    "repetition": "llmsynth.steps.filters.repetition:Repetition",
+    "urls": "llmsynth.steps.filters.urls:Urls",
+    "personal-data": "llmsynth.steps.filters.personal_data:PersonalData",
+    "classifier": "llmsynth.steps.filters.classifier:Classifier",
+    "where": "llmsynth.steps.filters.where:Where",
+    # filters for web text
+    "web-profile": "llmsynth.steps.filters.web_text:WebProfile",
+    "gopher-quality": "llmsynth.steps.filters.web_text:GopherQuality",
+    "gopher-repetition": "llmsynth.steps.filters.web_text:GopherRepetition",
+    "c4": "llmsynth.steps.filters.web_text:C4",
+    "fineweb": "llmsynth.steps.filters.web_text:FineWeb",
+    # contamination
+    "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
+    # scores
+    "deita": "llmsynth.steps.deita:Deita",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
     "ifd": "llmsynth.steps.likelihood:IFD",
     "judge": "llmsynth.steps.judge:Judge",
@@ -30,7 +57,9 @@ STEPS = {
 class Step(Protocol):
     """One step of curation: the same records in the same order, with scores or drop reasons added.
 
-    Called batch by batch in the order of the records, so it may keep an index of what it has seen.
+    Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
+    and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
+    is checked in `validate(run)`, where there is one, before anything is paid for.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
@@ -48,3 +77,9 @@ class Check:
     def _judge(self, record: Record) -> Record:
         reason = None if record.dropped else self.function(record)
         return record if reason is None else record.drop(reason)
+
+
+def judges_alone(step: Step) -> bool:
+    """Whether what it makes of a record follows from that record alone."""
+    parameters = getattr(type(step), "__dataclass_params__", None)
+    return bool(parameters is not None and parameters.frozen)

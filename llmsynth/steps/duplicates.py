@@ -1,11 +1,24 @@
-"""Rows that say the same."""
+"""Rows that say the same, in other words at most.
+
+The earliest of a cluster in the stream is kept, and every other names it: `meta["duplicate_of"]` has the kept row's
+id, the method and the score. What is kept depends on the rows and their order only, not on batches, processes or
+hash seeds. Put these steps after the filters: a row that is kept here and dropped later takes its duplicates with it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from llmsynth.embed import Embedder, embedder_of
+from llmsynth.errors import RecipeError
 from llmsynth.record import Record
 from llmsynth.run import Run
+from llmsynth.similarity import Match, rouge_tokens
+from llmsynth.similarity.greedy import Greedy
+from llmsynth.similarity.minhash import banding
+from llmsynth.steps._columns import text_of, texts_of
+from llmsynth.steps._duplicate import duplicate, judged
 from llmsynth.text import fingerprint, normalise
 
 
@@ -26,6 +39,190 @@ class ExactDuplicates:
     def _judge(self, record: Record) -> Record:
         if record.dropped:
             return record
-        key = bytes.fromhex(fingerprint(*(normalise(str(record.fields.get(name, ""))) for name in self.on)))
+        key = bytes.fromhex(fingerprint(*(normalise(text) for text in texts_of(record, self.on))))
         first = self._seen.setdefault(key, record.id)
-        return record if first == record.id else record.drop("exact_duplicate", f"same as {first}")
+        return record if first == record.id else duplicate(record, "exact", Match(first, 1.0))
+
+
+@dataclass
+class RougeDuplicates:
+    """Drops a record whose ROUGE-L F1 with an earlier kept one is above the threshold, as `rouge_score` computes it.
+
+    on: the fields that are compared, together.
+    floor: note for each record which earlier ones, kept or not, score above this, so that `rethreshold` can tell what
+        any threshold from there on would keep; at most the threshold. None notes nothing, and holds kept records only.
+
+    Case and punctuation do not count, and only a-z and 0-9 do: a text in another script is like no other.
+    A record of n words takes about 60 + 8 n bytes and its id. Records of one lineage (Evol-Instruct) are no duplicates.
+    """
+
+    method: ClassVar[str] = "rouge"
+
+    on: tuple[str, ...] = ("instruction",)
+    threshold: float = 0.7
+    floor: float | None = None
+    _greedy: Greedy = field(init=False, repr=False)
+    _pool: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._greedy = _greedy(self.threshold, self.floor, below_one=True)
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        return [record if record.dropped else self._judge(record) for record in batch]
+
+    def _judge(self, record: Record) -> Record:
+        if self._pool is None:
+            from llmsynth.similarity.pool import TokenPool
+
+            self._pool = TokenPool(_least(self.threshold, self.floor))
+        tokens = rouge_tokens(text_of(record, self.on))
+        if self.floor is None and "lineage" not in record.meta:
+            nearest = self._pool.nearest(tokens)  # which spares it the exact scores of others
+            similar = [] if nearest is None else [nearest]
+        else:
+            places, scores = self._pool.similar(tokens)
+            similar = list(zip(places.tolist(), scores.tolist(), strict=True))
+        record, enters = judged(self._greedy, record, similar, self.method, note_of(self.method, self.on))
+        if enters:
+            self._pool.add(tokens)
+        return record
+
+
+@dataclass
+class MinhashDuplicates:
+    """Drops a record that shares at least this part of its runs of n words with an earlier kept one.
+
+    on: the fields that are compared, together.
+    threshold: the Jaccard index of the runs. It is computed, not estimated; of the pairs right at the
+        threshold, 1 % are missed, fewer above it (see `MinHashIndex`).
+    n: words in a run.
+    floor: as for rouge-duplicates, "from this on" instead of "above". Those right at the floor are then the pairs of
+        which 1 % are missed.
+
+    A record of n words takes about 8 n + 280 to 480 bytes and its id. Records of one lineage (Evol-Instruct) are no
+    duplicates.
+    """
+
+    method: ClassVar[str] = "minhash"
+
+    on: tuple[str, ...] = ("instruction", "input", "output")
+    threshold: float = 0.8
+    n: int = 3
+    floor: float | None = None
+    _greedy: Greedy = field(init=False, repr=False)
+    _pool: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._greedy = _greedy(self.threshold, self.floor)
+        if self.n < 1:
+            raise RecipeError(f"n is {self.n}", "a run has at least one word; 3 suit instructions, 5 long texts")
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        return [record if record.dropped else self._judge(record) for record in batch]
+
+    def _judge(self, record: Record) -> Record:
+        if self._pool is None:
+            from llmsynth.similarity.shingles import ShinglePool
+
+            least = _least(self.threshold, self.floor)
+            self._pool = ShinglePool(least, self.n, *banding(least))
+        text = text_of(record, self.on)
+        places, scores = self._pool.similar(text)
+        similar = zip(places.tolist(), scores.tolist(), strict=True)
+        record, enters = judged(self._greedy, record, similar, self.method, note_of(self.method, self.on))
+        if enters:
+            self._pool.add(text)
+        return record
+
+
+@dataclass
+class SemanticDuplicates:
+    """Drops a record whose vector has at least this cosine with an earlier kept one's.
+
+    on: the fields that are embedded, together.
+    embedder: static, or a mapping with `use` and the embedder's options. Thresholds are a matter of the embedder:
+        look at pairs before you trust one. Vectors are kept in the run, but for the static embedder's, which are
+        quicker made.
+    exact_up_to: kept records up to which nothing is missed; beyond, a record is compared with those in the 32 cells (of
+        256) nearest to it. The share of pairs found is measured on every 256th record, and is in the report's notes.
+    floor: as for minhash-duplicates. Where whole clusters are alike, there are many pairs to note.
+
+    A record takes 2 bytes for each dimension, 148 more, and its id. Records of one lineage (Evol-Instruct) are
+    no duplicates.
+    """
+
+    method: ClassVar[str] = "semantic"
+
+    on: tuple[str, ...] = ("instruction", "input")
+    threshold: float = 0.9
+    embedder: str | dict[str, Any] = "static"
+    exact_up_to: int = 300_000
+    floor: float | None = None
+    _greedy: Greedy = field(init=False, repr=False)
+    _embedder: Embedder = field(init=False, repr=False)
+    _pool: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._greedy = _greedy(self.threshold, self.floor)
+        self._embedder = embedder_of(self.embedder)
+        if self.exact_up_to < 1:
+            raise RecipeError(f"exact_up_to is {self.exact_up_to}", "records up to which nothing is missed; at least 1")
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        if self._pool is None:
+            from llmsynth.similarity.vectors import VectorPool
+
+            self._pool = VectorPool(_least(self.threshold, self.floor), self.exact_up_to)
+        result = list(batch)
+        wanted = [place for place, record in enumerate(batch) if not record.dropped]
+        if not wanted:
+            return result
+        vectors = await run.vectors(self._embedder).of([text_of(batch[place], self.on) for place in wanted])
+        start = 0
+        while start < len(wanted):
+            end = start + self._pool.together(len(wanted) - start)
+            self._judge(result, wanted[start:end], vectors[start:end])
+            start = end
+        if self._pool.recall is not None:
+            run.notes[f"{self.method}_duplicates: recall beyond {self.exact_up_to} records"] = {
+                "on": list(self.on),
+                "pairs_sampled": self._pool.sampled_pairs,
+                "share_found": round(self._pool.recall, 4),
+            }
+        return result
+
+    def _judge(self, records: list[Record], places: list[int], vectors: Any) -> None:
+        """Judge the records at some places, given their vectors."""
+        before = len(self._pool)
+        numbers: dict[int, int] = {}  # of those that have entered, by row of the block
+        for row, found in enumerate(self._pool.similar(vectors)):
+            similar = [
+                (other if other < before else numbers[other - before], score)
+                for other, score in zip(found.places.tolist(), found.cosines.tolist(), strict=True)
+                if other < before or other - before in numbers
+            ]
+            place = places[row]
+            number = len(self._greedy)
+            records[place], enters = judged(
+                self._greedy, records[place], similar, self.method, note_of(self.method, self.on)
+            )
+            if enters:
+                numbers[row] = number
+        self._pool.add(vectors[list(numbers)])
+
+
+def note_of(method: str, on: tuple[str, ...]) -> str:
+    """The name under which a step notes what is near a record, such as "minhash: instruction, output"."""
+    return f"{method}: {', '.join(on)}"
+
+
+def _least(threshold: float, floor: float | None) -> float:
+    return threshold if floor is None else floor
+
+
+def _greedy(threshold: float, floor: float | None, below_one: bool = False) -> Greedy:
+    if not 0 < threshold <= 1 or (below_one and threshold == 1):
+        raise RecipeError(f"threshold is {threshold}", f"above 0, {'below' if below_one else 'at most'} 1")
+    if floor is not None and not 0 < floor <= threshold:
+        raise RecipeError(f"floor is {floor}", f"above 0, at most the threshold of {threshold:g}")
+    return Greedy(threshold, strict=below_one, notes=floor is not None)

@@ -99,14 +99,14 @@ def test_the_teacher_answers_most_held_out_tasks_rightly() -> None:
     questions = evaluate.held_out_questions(60, seed=3)
     answers = evaluate.ask(FOLDER, questions, most=24)
     right = sum(bool(world.check(q.instruction, q.input, said)) for q, said in zip(questions, answers, strict=True))
-    assert right >= 30, f"{right} of 60"
+    assert right >= 42, f"{right} of 60"
 
 
 def test_the_card_carries_measured_figures_and_the_licence() -> None:
     card = (FOLDER / "README.md").read_text("utf-8")
     assert "license: apache-2.0" in card
     assert "synthetic" in card
-    assert "right on 500 tasks held out" in card
+    assert "right on 500 tasks whose instruction is not in the training text" in card
     assert "$" not in card
 
 

@@ -5,29 +5,32 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar
 
 from llmsynth.errors import PromptError, RecipeError
+from llmsynth.generated import Generated, joined
 from llmsynth.generators._forecast import stage_estimate
-from llmsynth.generators._provenance import Trail, failed, seed_facts
+from llmsynth.generators._provenance import Trail, failed
 from llmsynth.generators.evol_instruct.elimination import Elimination, Growth
 from llmsynth.generators.evol_instruct.operators import PACKS, Operator, Pack, choose, weighted
-from llmsynth.generators.evol_instruct.rows import NAME, Evolution, Progress, Row, Stop, id_of, widths
+from llmsynth.generators.evol_instruct.rows import NAME, Evolution, Progress, Row, Stop, id_of, rating_in, widths
+from llmsynth.generators.evol_instruct.seeding import Seeding
 from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.model import ordered
-from llmsynth.parsing import parse_equality, parse_rating, unwrap, without_thinking
+from llmsynth.parsing import parse_equality, unwrap, without_thinking
 from llmsynth.prompts import Prompt
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.similarity import RougeIndex
-from llmsynth.sources import Seed, read_seeds
+from llmsynth.sources import Seed
 from llmsynth.text import one_line, shorten
 
 FOLDER = "evol_instruct"
+_TYPICAL_TASK, _TYPICAL_ANSWER = "." * 400, "." * 1400  # for estimates, where the seeds are yet to be made
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,16 @@ class EvolInstruct:
     out is checked, judged against its parent, answered, and its answer checked. If all went well it takes its
     parent's place, else the parent stays and the record of the attempt is dropped with its reason.
 
-    seeds: a file or folder of seed tasks, or "builtin". A seed's first input becomes part of its instruction.
+    seeds: a file or folder of seed tasks, or "builtin"; or another generator's records, `Generated`, which evolve while
+        further ones are made. A seed's first input becomes part of its instruction.
     pack: general (WizardLM), code (WizardCoder, arXiv 2306.08568) or math (WizardMath, arXiv 2308.09583).
     operators: weight by operator; one that is left out is never chosen; empty means all of the pack alike.
     breadth: the share of the operators that make another task, whatever the weights.
-    include_seeds: whether the seeds, with their own answers, are records too, as round 0.
-    threshold: ROUGE-L F1 above which a task made in breadth is no news. It is compared with the seeds and with
-        every evolved instruction before it, in the order of rounds and rows, whether those were accepted or not.
+    include_seeds: whether the seeds, with their own answers, are records too, as round 0. Another generator's records
+        are records in any case; if not included, they are dropped, so that all are accounted for.
+    threshold: ROUGE-L F1 above which a task made in breadth is no news. It is compared with the seeds (of another
+        generator's records with those made by then) and with every evolved instruction before it, in the order of
+        rounds and rows, whether those were accepted or not.
     difficulty: ask for a rating of every accepted instruction and every seed, from 1 to 10.
     demonstrations: how many worked examples the prompt of complicate_input shows.
     lookahead: evolutions asked for ahead; changes speed, and what is asked for near a target, but no record.
@@ -55,14 +61,14 @@ class EvolInstruct:
     most, is eliminated before the judge is paid; length, lost material and refusals are checked too.
     """
 
-    about: ClassVar[About] = About(
+    method: ClassVar[About] = About(
         "Evol-Instruct: a language model rewrites each task, round by round, into a harder or a rarer one by an"
         " operator chosen at random. Rewritings that gain nothing, repeat the rewriting prompt or cannot be answered"
         " are eliminated; the others are answered from their text alone, and rewritten further.",
         ("evol-instruct",),
     )
 
-    seeds: str = "builtin"
+    seeds: str | Generated = "builtin"
     pack: Pack = "general"
     rounds: int = 4
     operators: dict[str, float] = field(default_factory=dict)
@@ -89,9 +95,16 @@ class EvolInstruct:
             raise RecipeError(f"there is no pack {self.pack!r}", f"one of {', '.join(PACKS)}")
         weighted(self.pack, self.operators, self.breadth)
 
+    @property
+    def about(self) -> About:
+        """What the card says: of the generator that makes the seeds too, if one does."""
+        return joined(self.seeds.generator.about, self.method) if isinstance(self.seeds, Generated) else self.method
+
     def validate(self, run: Run) -> None:
         """Read everything a run needs, so that a mistake in it costs nothing."""
         _Work(self, run)
+        if isinstance(self.seeds, Generated):
+            self.seeds.validate(run)
 
     def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
         """Requests and tokens by stage: at most rows x rounds of each."""
@@ -100,20 +113,33 @@ class EvolInstruct:
     async def generate(self, run: Run) -> AsyncIterator[Record]:
         """Records with the fields instruction, input (of seeds only) and output; rejected ones have fewer."""
         work = _Work(self, run)
-        progress = work.progress
+        progress, seeding = work.progress, work.seeding
         try:
             if self.include_seeds:
-                async for record in ordered(work.original, work.seeds, self.lookahead):
+                async for record in ordered(work.original, seeding.seeds, self.lookahead):
                     progress.note_original(record)
                     yield record
-            ahead, at_once = widths(self.lookahead, len(work.rows))
             while progress.wants_more():
+                ahead, at_once = widths(self.lookahead, progress.rows)
                 async for outcome in ordered(work.develop, work.evolutions(ahead), at_once):
+                    for record in seeding.passing(outcome):
+                        progress.note_original(record)
+                        yield record
                     work.settle(outcome)
                     yield outcome.record()
+                for record in seeding.passing():
+                    progress.note_original(record)
+                    yield record
                 await run.settle()
+            # no use in evolving further, but what the other generator makes is wanted for itself
+            while self.include_seeds and seeding.open and run.missing > 0 and progress.stop_reason():
+                await seeding.grow()
+                for record in seeding.passing():
+                    progress.note_original(record)
+                    yield record
         finally:
-            run.notes |= {**seed_facts(self.seeds, len(work.rows)), **progress.notes()}
+            await seeding.aclose()
+            run.notes |= {**seeding.notes(), **progress.notes()}
 
 
 @dataclass
@@ -125,9 +151,9 @@ class _Work:
 
     def __post_init__(self) -> None:
         options, prompts = self.options, self.run.prompts
-        self.seeds = read_seeds(options.seeds)
-        self.rows = [Row.of(seed) for seed in self.seeds]
-        self.progress = Progress(self.run, len(self.rows), options.rounds, options.stop)
+        self.seeding = Seeding(options.seeds, self.run, options.include_seeds)
+        self.rows = self.seeding.rows
+        self.progress = Progress(self.run, self.seeding, options.rounds, options.stop)
         self.operators = weighted(options.pack, options.operators, options.breadth)
         folder = f"{FOLDER}/{options.pack}"
         variables = {"prompt", "low", "high", "demonstrations"}
@@ -138,26 +164,32 @@ class _Work:
         self.examples: list[Any] = []
         if "complicate_input" in self.prompts:
             self.examples = _examples(prompts.data(f"{folder}/demonstrations.yaml"), options.demonstrations)
-        self.seen = {one_line(row.text) for row in self.rows}
-        self.index: RougeIndex | None = None
-        if any(o.kind == "fresh" for o, _ in self.operators):
-            self.index = RougeIndex(options.threshold)
-            for row in self.rows:
-                self.index.add(row.text, row.id)
+        self.seen: set[str] = set()
+        self.index = RougeIndex(options.threshold) if any(o.kind == "fresh" for o, _ in self.operators) else None
+        for row in self.rows:
+            self._enter(row)
         for operator, _ in self.operators:  # what the templates reach for inside their variables must be there
-            self._evolve_messages(self.rows[0].text, operator, Random(0))
+            self._evolve_messages("A task.", operator, Random(0))
         self.ask_equal.render(first="a", second="b")
         for prompt in (self.ask_response, self.ask_difficulty):
             prompt.render(instruction="a")
 
     def estimate(self, past: Mapping[str, Any] | None) -> list[StageEstimate]:
         """Rendered on the seeds; what survives is measured on an earlier run, or everything is taken to."""
-        options, run, rows = self.options, self.run, self.rows
+        options, run = self.options, self.run
         notes, usage = (past["notes"], past["usage"]) if past else ({}, {})
         tried = notes.get("evolutions") or 0
         survival = (notes.get("evolutions_accepted") or 0) / tried if tried else 1.0
-        wanted = run.missing - (len(rows) if options.include_seeds else 0)
-        evolutions = len(rows) * options.rounds
+        each = float(options.include_seeds)  # records of each seed itself
+        if isinstance(options.seeds, Generated):
+            few = run.missing / max(each + survival, 0.01)  # a small target is met within the first round
+            rows = options.seeds.target if few >= options.seeds.target else math.ceil(few)
+            stages, texts, answers = options.seeds.estimate(run, past, rows), [_TYPICAL_TASK], [_TYPICAL_ANSWER]
+        else:
+            rows, stages = len(self.rows), []
+            texts, answers = [row.text for row in self.rows], [row.answer for row in self.rows]
+        wanted = run.missing - rows * each
+        evolutions = rows * options.rounds
         if wanted < evolutions:
             evolutions = min(evolutions, math.ceil(max(0, wanted) / max(survival, 0.01)))
 
@@ -167,10 +199,9 @@ class _Work:
 
         def evolve(i: int) -> Any:
             rng = run.rng("estimate", i)
-            return self._evolve_messages(rows[i % len(rows)].text, choose(self.operators, rng), rng)
+            return self._evolve_messages(texts[i % len(texts)], choose(self.operators, rng), rng)
 
-        texts = [row.text for row in rows]
-        stages = [stage_estimate("evolve", evolutions, evolve, texts, options.evolve, past)]
+        stages.append(stage_estimate("evolve", evolutions, evolve, texts, options.evolve, past))
         if options.elimination.equality:
             pair = lambda i: self.ask_equal.render(first=texts[i % len(texts)], second=texts[i % len(texts)])  # noqa: E731
             stages.append(stage_estimate("equality", share("equality"), pair, ["Not Equal"], options.judge, past))
@@ -178,11 +209,10 @@ class _Work:
         def about(prompt: Prompt) -> Any:
             return lambda i: prompt.render(instruction=texts[i % len(texts)])
 
-        answers = [row.answer for row in rows]
         reply = about(self.ask_response)
         stages.append(stage_estimate("responses", share("responses"), reply, answers, options.respond, past))
         if options.difficulty:
-            rated = round(evolutions * survival) + (len(rows) if options.include_seeds else 0)
+            rated = round(evolutions * survival + rows * each)
             stages.append(stage_estimate("difficulty", rated, about(self.ask_difficulty), ["7"], options.rate, past))
         return stages
 
@@ -195,7 +225,7 @@ class _Work:
         if self.options.difficulty:
             text = Row.of(seed).text
             rating = await self._ask("difficulty", self.ask_difficulty, self.options.rate, instruction=text)
-            trail, scores = trail.after("difficulty", rating), _rating(rating)
+            trail, scores = trail.after("difficulty", rating), rating_in(rating)
         return Record(id_of(seed.id, 0), fields, trail.meta(), scores)
 
     # stage 1: evolutions
@@ -207,8 +237,10 @@ class _Work:
         async for completion in self.run.model("evolve").stream(requests, ahead):
             yield self._read(asked.popleft(), completion)
 
-    def _requests(self, asked: deque[Evolution]) -> Iterator[Request]:
+    async def _requests(self, asked: deque[Evolution]) -> AsyncIterator[Request]:
         while self.progress.wants_more():
+            if self.seeding.open and not await self.seeding.grow():
+                return  # the rows are all there: the second round goes by their number
             position = self.progress.asked
             self.progress.asked += 1
             round, number = position // len(self.rows) + 1, position % len(self.rows)
@@ -234,6 +266,10 @@ class _Work:
 
     def _read(self, evolution: Evolution, completion: Completion) -> Evolution:
         evolution = evolution.after("evolve", completion)
+        if isinstance(self.options.seeds, Generated) and evolution.round == 1:
+            # only now, and not when it came in: where that is depends on the lookahead
+            new, options = self._enter(evolution.parent), self.options
+            evolution = dataclasses.replace(evolution, rates_seed=new and options.difficulty and options.include_seeds)
         if completion.failure:
             return evolution.dropped(failed(completion))
         text = _unquoted(unwrap(completion.text).strip(), evolution.parent.text)
@@ -244,6 +280,15 @@ class _Work:
         drop = options.elimination.evolved(kind, parent.text, text, parent.origin, parent.given, parent.answer)
         drop = drop or options.growth(kind, parent.text, text)
         return evolution.dropped(drop or self._no_news(evolution))
+
+    def _enter(self, row: Row) -> bool:
+        """Let a seed's text be one that was there before; False if it was."""
+        text = one_line(row.text)
+        new = text not in self.seen
+        self.seen.add(text)
+        if self.index is not None:
+            self.index.add(row.text, row.id)
+        return new
 
     def _no_news(self, evolution: Evolution) -> Drop | None:
         """Whether the text was there before. One that was not is there from now on, whatever becomes of it:
@@ -264,6 +309,10 @@ class _Work:
     async def develop(self, evolution: Evolution) -> Evolution:
         """Judge and answer; a rejected evolution stays as it is."""
         options = self.options
+        if evolution.rates_seed:
+            task = evolution.parent.text
+            rating = await self._ask("difficulty", self.ask_difficulty, options.rate, instruction=task)
+            evolution = dataclasses.replace(evolution, seed_rating=rating)
         if evolution.drop is not None:
             return evolution
         if options.elimination.equality:
@@ -288,7 +337,7 @@ class _Work:
         evolution = evolution.dropped(options.elimination.answered(evolution.answer))
         if evolution.drop is None and options.difficulty:
             rating = await self._ask("difficulty", self.ask_difficulty, options.rate, instruction=evolution.text)
-            evolution = evolution.after("difficulty", rating, scores=_rating(rating))
+            evolution = evolution.after("difficulty", rating, scores=rating_in(rating))
         return evolution
 
     async def _ask(self, stage: str, prompt: Prompt, sampling: Sampling, **variables: str) -> Completion:
@@ -329,9 +378,3 @@ def _unquoted(text: str, parent: str) -> str:
     ):
         return inner.strip()
     return text
-
-
-def _rating(completion: Completion) -> dict[str, float]:
-    """The score of a rated instruction; none where the rating cannot be read, as no record hangs on it."""
-    rating = None if completion.failure else parse_rating(completion.text)
-    return {} if rating is None else {"difficulty": rating}

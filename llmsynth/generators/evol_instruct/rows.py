@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail
 from llmsynth.generators.evol_instruct.operators import Operator
+from llmsynth.parsing import parse_rating
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion
 from llmsynth.run import Run
 from llmsynth.sources import Seed
 
+if TYPE_CHECKING:
+    from llmsynth.generators.evol_instruct.seeding import Seeding
+
 NAME = "evol-instruct"
 _ASSUMED = 0.8  # share of the evolutions that survive, before any has been seen
+_TASK = ("instruction", "input", "output")
 _NO_NEWS = ("no_information_gain", "duplicate_instruction", "not_novel")
 
 
@@ -25,7 +32,7 @@ class Row:
     """A chain that began with a seed, and its latest accepted instruction.
 
     lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
-    history: the operators that made it, in order.
+    history: the operators that made it, in order. more: columns beside instruction, input and output, as its seed has.
     """
 
     lineage: str
@@ -36,13 +43,33 @@ class Row:
     text: str
     answer: str
     history: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: Seed) -> Row:
         """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
         given, answer = seed.instances[0]
-        text = f"{seed.instruction}\n\n{given.strip()}" if given.strip() else seed.instruction
+        text = _whole(seed.instruction, given)
         return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer)
+
+    @classmethod
+    def grown_from(cls, record: Record) -> Row:
+        """The row of another generator's record, whose further columns its evolutions inherit, such as a split."""
+        more = {name: value for name, value in record.fields.items() if name not in _TASK}
+        instruction, given, answer = (str(record.fields.get(name) or "") for name in _TASK)
+        text = _whole(instruction, given)
+        source = str(record.meta.get("generator", ""))
+        return cls(record.id, source, text, given.strip(), record.id, text, answer, more=more)
+
+
+def rating_in(completion: Completion) -> dict[str, float]:
+    """The score of a rated instruction; none where the rating cannot be read, as no record hangs on it."""
+    rating = None if completion.failure else parse_rating(completion.text)
+    return {} if rating is None else {"difficulty": rating}
+
+
+def _whole(instruction: str, given: str) -> str:
+    return f"{instruction}\n\n{given.strip()}" if given.strip() else instruction
 
 
 def id_of(lineage: str, round: int) -> str:
@@ -54,7 +81,7 @@ def id_of(lineage: str, round: int) -> str:
 class Evolution:
     """One attempt: a row as it was, an operator, and what has come of it so far.
 
-    `parent` is a copy, as the row goes on.
+    `parent` is a copy, as the row goes on. rates_seed: whether the row's seed is to be rated on the way.
     """
 
     number: int  # of the row
@@ -66,6 +93,8 @@ class Evolution:
     answer: str = ""
     drop: Drop | None = None
     scores: dict[str, float] = field(default_factory=dict)
+    rates_seed: bool = False
+    seed_rating: Completion | None = None
 
     @property
     def id(self) -> str:
@@ -78,7 +107,9 @@ class Evolution:
         return dataclasses.replace(self, drop=drop)
 
     def record(self) -> Record:
-        fields = {"instruction": self.text, "input": ""} if self.text else {}
+        fields: dict[str, Any] = {**self.parent.more}
+        if self.text:
+            fields |= {"instruction": self.text, "input": ""}
         if self.answer:
             fields["output"] = self.answer
         meta = self.trail.meta()
@@ -111,7 +142,7 @@ class Progress:
     """Counts of evolutions, in the order of rounds and rows. Depends on what was consumed, never on time."""
 
     run: Run
-    rows: int
+    seeding: Seeding
     rounds: int
     stop: Stop
     asked: int = 0
@@ -124,7 +155,13 @@ class Progress:
     def __post_init__(self) -> None:
         self._recent = deque(maxlen=self.stop.window)
 
+    @property
+    def rows(self) -> float:
+        """How many rows there will be; infinite while that is not known."""
+        return math.inf if self.seeding.open else len(self.seeding.rows)
+
     def note_original(self, record: Record) -> None:
+        """A seed, or whatever else another generator made, goes on."""
         self.yielded += 1
         self._rate(0, record)
 
@@ -145,7 +182,8 @@ class Progress:
         tally = self.run.tally
         kept = tally.kept / tally.total if tally.total else _ASSUMED
         in_steps = self.yielded - tally.total  # on their way through the steps
-        coming = (self.asked - self.consumed) * self._accepted() + max(0, in_steps) * kept
+        seeds = self.seeding.waiting if self.seeding.include else 0
+        coming = (self.asked - self.consumed) * self._accepted() + (seeds + max(0, in_steps)) * kept
         return coming < self.run.missing
 
     def stop_reason(self) -> str | None:
@@ -153,7 +191,7 @@ class Progress:
         if self.run.missing <= 0:
             return "target reached"
         if self.asked >= self.rows * self.rounds:
-            return f"all {self.rounds} rounds done"
+            return f"all {self.rounds} rounds done" if self.rows else "no seed was made"
         recent = len(self._recent)
         if recent == self.stop.window:
             accepted, news = sum(a for a, _ in self._recent), sum(n for _, n in self._recent)
@@ -196,10 +234,10 @@ def _table(operators: dict[str, Counter[str]]) -> dict[str, dict[str, object]]:
     }
 
 
-def widths(lookahead: int, rows: int) -> tuple[int, int]:
+def widths(lookahead: int, rows: float) -> tuple[int, int]:
     """How many evolutions to ask for ahead, and how many to judge and answer at once.
 
     Together at most rows + 1: then a row's last round has been dealt with before its next one begins.
     """
-    evolve = max(1, min(lookahead, rows // 3))
-    return evolve, max(1, min(2 * lookahead, rows + 1 - evolve))
+    evolve = max(1, int(min(lookahead, rows / 3)))
+    return evolve, max(1, int(min(2 * lookahead, rows + 1 - evolve)))

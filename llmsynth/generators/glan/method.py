@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from llmsynth.benchmarks import Benchmarks
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail, failed, nothing_in
 from llmsynth.generators.glan.branches import Branch, Branches, Course, Plan, Policy, slug
-from llmsynth.generators.glan.decontamination import Benchmarks
 from llmsynth.generators.glan.forecast import Shape, forecast
 from llmsynth.generators.glan.reading import Session, read_question, same
 from llmsynth.generators.glan.sampling import Pick
@@ -23,7 +23,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.request import Request, Sampling
 from llmsynth.run import Run
 from llmsynth.taxonomy import Names, Taxonomy
-from llmsynth.text import fingerprint, normalise
+from llmsynth.text import fingerprint, normalise, shorten
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class GLAN:
     quotas: kept records at most, by a discipline's or a field's name; of two that fit, the smaller counts.
     held_out: share of the concept combinations whose questions are marked `split` "test"; by a hash of the
         concepts, so that no combination is in both splits, in whatever course it comes up.
-    decontaminate: benchmark files; a record that shares `ngram` words in a row with one is dropped.
+    decontaminate: benchmark files; a record that holds one of their texts, or `ngram` words in a row of one, is dropped
+        as "contaminated". What is nearly one of them is for the step `decontaminate`.
     max_questions, stall: stop at so many questions, or when so many in a row were dropped.
     lookahead: slots worked on ahead of the one whose answer is being used, at each of three stages.
 
@@ -134,8 +135,6 @@ class GLAN:
                 async for done in ordered(work.answer, work.questions(), self.lookahead):
                     for record in work.finish(done):
                         yield record
-                for record in work.flush():
-                    yield record
                 await run.settle()
         finally:
             run.notes |= work.notes()
@@ -175,11 +174,10 @@ class _Work:
         quotas = _quotas(taxonomy, options.quotas)
         self.schedule = Schedule(run, self.disciplines, quotas, options.max_questions, options.stall)
         self.branches = Branches(options.plan, run)
-        self.benchmarks = Benchmarks(options.decontaminate, options.ngram)
+        self.benchmarks = Benchmarks(options.decontaminate, options.ngram, near=None)
         self.seen: set[str] = set()
         self.owners: dict[str, Names] = {}
         self.counts: Counter[str] = Counter()
-        self.waiting: list[_Question] = []
         self.useless: Counter[Names] = Counter()  # subjects without a course
         self.branches.question_messages(("A discipline",), "A subject", "basic", "1. A session", _EXAMPLE)
         self.branches.prompts.answer.render(question="A question?")
@@ -300,27 +298,23 @@ class _Work:
     # the end: decontamination, counts
 
     def finish(self, done: _Question) -> Iterator[Record]:
-        """The records that can go on, in order: all at once, or together where benchmarks are looked through."""
-        self.waiting.append(done)
-        if len(self.waiting) >= (_TOGETHER if self.benchmarks else 1):
-            yield from self.flush()
+        """The records that can go on, judged, and counted as they go."""
+        ours = list(done.records)
+        if done.record:
+            ours.append(self._decontaminated(done.record))
+            self._count(ours[-1])
+        kept = bool(done.record) and ours[-1].dropped is None
+        self.schedule.settle(done.slot, kept, len(ours), asked=bool(done.record))
+        yield from ours
 
-    def flush(self) -> Iterator[Record]:
-        """All that waited, judged, and counted as it goes."""
-        waiting, self.waiting = self.waiting, []
-        judged = iter(self.benchmarks.judge([q.record for q in waiting if q.record]))
-        for question in waiting:
-            ours = list(question.records)
-            if question.record:
-                ours.append(next(judged))
-                self._count(ours[-1])
-            kept = bool(question.record) and ours[-1].dropped is None
-            self.schedule.settle(question.slot, kept, len(ours), asked=bool(question.record))
-            yield from ours
+    def _decontaminated(self, record: Record) -> Record:
+        if record.dropped or not self.benchmarks:
+            return record
+        found = self.benchmarks.find(f"{record.fields['instruction']}\n\n{record.fields['output']}", record.id)
+        return record.drop("contaminated", f"shares {shorten(found.text)!r} with {found.id}") if found else record
 
     def _count(self, record: Record) -> None:
         self.counts["questions"] += 1
-        self.benchmarks.note(record)
         self.counts["answered"] += "answers" in record.meta["stages"]
         if record.dropped is None:
             self.counts["kept"] += 1
@@ -349,7 +343,6 @@ class _Work:
         }
 
 
-_TOGETHER = 256  # records looked for in the benchmarks at once
 _EXAMPLE = [Session(1, "A session", ("A concept", "Another")), Session(2, "Another session", ("A third",))]
 
 

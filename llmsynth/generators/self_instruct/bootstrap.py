@@ -92,8 +92,9 @@ class Bootstrap:
     def develop(self) -> None:
         """Note that everything an accepted instruction led to has been yielded."""
         self.developed += 1
-        kept = self.run.tally.kept
-        self._fruitless = 0 if kept > self._kept_before else self._fruitless + 1
+        kept, counted = self.run.tally.kept, self.run.tally.total
+        # where nobody counts, as with a generator used by itself, nothing can be said of fruit
+        self._fruitless = 0 if kept > self._kept_before or not counted else self._fruitless + 1
         self._kept_before = kept
 
     def wants_more(self) -> bool:

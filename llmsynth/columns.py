@@ -1,0 +1,69 @@
+"""The texts of a record, whatever its columns hold: plain text, a conversation, a number, nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from llmsynth.record import Record
+
+_ANSWERING = ("assistant", "gpt", "model", "bot")
+
+
+def text_of(value: Any) -> str:
+    """A value as text: turns as their contents and a list as its items, parted by blank lines; null as nothing."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return "\n\n".join(filter(None, (text_of(item) for item in value)))
+    if isinstance(value, Mapping):
+        return text_of(value.get("content", value.get("value"))) if _is_turn(value) else str(dict(value))
+    return str(value)
+
+
+def joined(record: Record, on: Iterable[str]) -> str:
+    """The texts of several fields, parted by blank lines; a field that is missing is empty."""
+    return "\n\n".join(filter(None, (text_of(record.fields.get(name)) for name in on)))
+
+
+def answers(record: Record, on: Iterable[str]) -> str:
+    """What a model says in these fields: of a conversation its own turns alone."""
+    return "\n\n".join(filter(None, (_turns(record.fields.get(name), answering=True) for name in on)))
+
+
+def questions(record: Record, on: Iterable[str]) -> str:
+    """What a model is told in these fields: of a conversation the turns that are not its own."""
+    return "\n\n".join(filter(None, (_turns(record.fields.get(name), answering=False) for name in on)))
+
+
+def changed(record: Record, on: Iterable[str], change: Callable[[str], str]) -> Record:
+    """The same record, each text in these fields changed, those of turns and lists included."""
+    fields = dict(record.fields)
+    for name in on:
+        if name in fields:
+            fields[name] = _changed(fields[name], change)
+    return dataclasses.replace(record, fields=fields)
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("content" in value or "value" in value)
+
+
+def _turns(value: Any, answering: bool) -> str:
+    if isinstance(value, list | tuple) and value and all(map(_is_turn, value)):
+        theirs = [turn for turn in value if (turn.get("role", turn.get("from")) in _ANSWERING) is answering]
+        return "\n\n".join(filter(None, map(text_of, theirs)))
+    return text_of(value)
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return [_changed(item, change) for item in value]
+    if _is_turn(value):
+        return {key: _changed(item, change) if key in ("content", "value") else item for key, item in value.items()}
+    return value

@@ -1,0 +1,81 @@
+"""`Layout`: which columns of somebody's rows hold the question and which the answer.
+
+Steps look at `instruction`, `input` and `output` unless they are told otherwise. A layout tells them otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmsynth.errors import RecipeError
+
+_ROLES = ("instruction", "input", "output")
+_ASKED = ("instruction", "prompt", "question", "query", "problem")
+_GIVEN = ("input", "context")
+_ANSWERED = ("output", "response", "completion", "answer", "solution")
+_WHOLE = ("messages", "conversations", "conversation", "text", "content")  # question and answer in one
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that stand for those that steps look at by default.
+
+    instruction, input, output: what stands for each. whole: what stands for all of them together.
+    """
+
+    instruction: tuple[str, ...]
+    input: tuple[str, ...]
+    output: tuple[str, ...]
+    whole: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Iterable[str], on: tuple[str, ...] = ()) -> Layout:
+        """The layout of rows with these columns of text.
+
+        on: what a row is judged by as a whole; where that is the only thing known, its last column is the answer.
+        Raises `RecipeError` where neither the names of the columns nor `on` tell.
+        """
+        columns = tuple(columns)
+        asked, given, answered = (_first(names, columns) for names in (_ASKED, _GIVEN, _ANSWERED))
+        if asked and answered:
+            return cls(asked, given, answered, on or (*asked, *given, *answered))
+        whole = _first(_WHOLE, columns) or asked
+        if on:
+            return cls(on[:-1] or on, given, on[-1:], on)
+        if not whole:
+            raise RecipeError(
+                "which columns hold the text of a row?", f"name them: --on {columns[0] if columns else 'COLUMN'}"
+            )
+        return cls(whole, given, whole, whole)
+
+    def options(self, target: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a step, those that name columns added where they are not given and others than by default.
+
+        target: the step's class; anything but a dataclass has no such options.
+        """
+        if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
+            return dict(given)
+        added = {}
+        for field in dataclasses.fields(target):
+            if field.init and field.name not in given and (option := self._option(field)) is not None:
+                added[field.name] = option
+        return {**given, **added}
+
+    def _option(self, field: dataclasses.Field[Any]) -> Any:
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        if dataclasses.is_dataclass(default) and not isinstance(default, type):
+            return self.options(type(default), {}) or None
+        if not (isinstance(default, tuple) and default and set(default) <= set(_ROLES)):
+            return None
+        names = self._standing_for(default) if field.name != "on" or "instruction" not in default else self.whole
+        return None if names == default else list(names)
+
+    def _standing_for(self, roles: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for role in roles for name in getattr(self, role)))
+
+
+def _first(names: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
+    return next(((name,) for name in names if name in columns), ())

@@ -1,0 +1,158 @@
+"""`predict`: the memory and the time that curating a source will take, measured on a sample of it beforehand."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmsynth.dataset import RecordWriter, read_records, write_dataset
+from llmsynth.errors import RecipeError
+from llmsynth.footprint import bytes_held
+from llmsynth.generators.rows import Rows
+from llmsynth.prompts import Prompts
+from llmsynth.recipe import Recipe
+from llmsynth.record import Record
+from llmsynth.run import Run
+from llmsynth.similarity.shingles import least_shingle
+from llmsynth.steps import Step
+
+SAMPLE = 8_192  # rows, about
+_WARM = 32
+_CHECKS = 8  # times that a step's memory is looked at while the sample goes through
+_READ = 1_000  # characters of a row that its family is known by
+_LEAST = 5_000  # rows of a source worth a prediction
+
+
+@dataclass(frozen=True)
+class StagePrediction:
+    """What one step will take.
+
+    rows: that come to it undropped. bytes: of what it holds in the end. asks: it asks a model, which nobody foresees.
+    """
+
+    name: str
+    rows: int
+    seconds: float
+    bytes: int
+    asks: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run will take. seconds, bytes: of all of it, reading and writing included; bytes is the peak."""
+
+    rows: int
+    sampled: int
+    seconds: float
+    bytes: int
+    stages: tuple[StagePrediction, ...] = field(default=())
+
+
+async def predict(recipe: Recipe, directory: Path | None = None) -> Prediction | None:
+    """What the run of a recipe over `rows` will take; None for a source so small that it is not worth the while.
+
+    A sample of the rows goes through fresh steps: its speed, what they hold after more and more rows, and how many rows
+    survive each are carried over to all rows. The sample is one of whole families: a row is in it if the least of its
+    runs of three words, as a hash, is below a bound. So a row brings its copies and near copies along, and as large a
+    share of the sample is dropped as duplicates as of the whole. Steps that ask a model are left out.
+
+    directory: of the run, where vectors that cost something are kept, so as not to be made twice.
+    """
+    rows = recipe.build().generator
+    if not isinstance(rows, Rows):
+        raise RecipeError("only what curates rows can be foreseen", "see `llmsynth estimate` for the others")
+    total = rows.survey.rows
+    if total < _LEAST:
+        return None
+    sample, share, reading = _sample(rows, total)
+    run = Run({}, Prompts(), recipe.seed, directory=directory)
+    stages = []
+    records = sample
+    for spec, warm, step in zip(recipe.steps, recipe.build().steps, recipe.build().steps, strict=True):
+        with contextlib.suppress(RecipeError):
+            await warm.apply(list(records[:_WARM]), run)  # what is loaded and compiled once is no matter of the rows
+        stage, records = await _through(spec["use"], step, records, run, share)
+        stages.append(stage)
+    writing = _writing(records, rows) / share
+    passes = len(recipe.selectors)
+    seconds = reading + writing + sum(stage.seconds for stage in stages) + passes * writing
+    held = sum(stage.bytes for stage in stages)
+    return Prediction(total, len(sample), seconds, _resident() + held, tuple(stages))
+
+
+def _sample(rows: Rows, total: int) -> tuple[list[Record], float, float]:
+    """Rows of whole families, in order, what share of all they are, and how many seconds it takes to read all."""
+    started = time.perf_counter()
+    wanted = min(SAMPLE, max(1, total // 10))
+    held: list[tuple[int, Record]] = []
+    bound = 2**64
+    for record in rows.records():
+        key = _family(record)
+        if key < bound:
+            held.append((key, record))
+            if len(held) > 2 * wanted:
+                bound = sorted(key for key, _ in held)[wanted]
+                held = [(key, record) for key, record in held if key < bound]
+    records, share = [record for _, record in held], len(held) / total
+    read = time.perf_counter()
+    for record in records:
+        _family(record)
+    return records, share, max(0.0, (read - started) - (time.perf_counter() - read) / share)
+
+
+def _family(record: Record) -> int:
+    text = " ".join(value for value in record.fields.values() if isinstance(value, str))
+    return least_shingle(text[:_READ], 3)
+
+
+async def _through(
+    name: str, step: Step, records: Sequence[Record], run: Run, share: float
+) -> tuple[StagePrediction, list[Record]]:
+    entered = sum(record.dropped is None for record in records)
+    size = max(1, -(-len(records) // _CHECKS))
+    seconds = 0.0
+    seen, sizes = [0], [bytes_held(step)]
+    result: list[Record] = []
+    try:
+        for start in range(0, len(records), size):
+            began = time.perf_counter()
+            result += await step.apply(list(records[start : start + size]), run)
+            seconds += time.perf_counter() - began
+            seen.append(len(result))
+            sizes.append(bytes_held(step))
+    except RecipeError:  # there is no model to be asked here
+        return StagePrediction(name, round(entered / share), 0.0, 0, asks=True), list(records)
+    growth = _slope(seen[1:], sizes[1:])
+    held = max(0, round(sizes[-1] + growth * (len(records) / share - seen[-1])))
+    return StagePrediction(name, round(entered / share), seconds / share, held), result
+
+
+def _slope(x: Sequence[int], y: Sequence[int]) -> float:
+    """Of the straight line nearest to the points: what grows by leaps grows like this in the end."""
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    spread = sum((a - mean_x) ** 2 for a in x)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else 0.0
+
+
+def _writing(records: Iterable[Record], rows: Rows) -> float:
+    """Seconds that it takes to write the records down and make a dataset of them."""
+    with tempfile.TemporaryDirectory(prefix="llmsynth-predict-") as scratch:
+        folder = Path(scratch) / "records"
+        began = time.perf_counter()
+        writer = RecordWriter(folder)
+        writer.write(records)
+        writer.close()
+        write_dataset(read_records(folder), Path(scratch) / "dataset", rows.about.columns)
+        return time.perf_counter() - began
+
+
+def _resident() -> int:
+    """The most memory that this process has held so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

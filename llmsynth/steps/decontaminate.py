@@ -1,0 +1,74 @@
+"""Rows that a benchmark has too: trained on, they would make its score worthless."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from llmsynth.benchmarks import Benchmarks
+from llmsynth.columns import joined
+from llmsynth.errors import RecipeError
+from llmsynth.record import Record
+from llmsynth.run import Run
+from llmsynth.similarity.spans import NGRAM
+from llmsynth.steps.filters import Action
+from llmsynth.text import shorten
+
+_NOTE = "decontaminate"  # in the report
+
+
+@dataclass(frozen=True)
+class Decontaminate:
+    """Drops or flags records that hold what a benchmark holds: "contaminated".
+
+    against: files or folders of test and train rows: JSON Lines, JSON, CSV, Parquet, or what `datasets` saves.
+    columns: those of the benchmarks that are looked for; all their texts if none is named.
+    on: the fields of records that are looked at, together.
+    ngram: words in a row that tell. A shorter text of a benchmark has to stand in the record whole.
+    near: the share of a benchmark text's words (of those of `ngram` words or more) that tell when they stand in the
+        record in order and close together; null turns it off. It finds texts with single words changed, and texts made
+        from the same template.
+    shortest: texts of the benchmarks of fewer words are not looked for.
+    common: n-grams that more texts of the benchmarks hold are set phrases and tell nothing.
+    action: "flag" keeps the record; either way meta `contamination` has the row, the kind of match, the share of the
+        row's text and the matched words, and the score `contamination` is that share.
+
+    The report has the counts and first finds by benchmark. Memory by the words of the benchmarks, about 50 bytes each.
+    """
+
+    against: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    on: tuple[str, ...] = ("instruction", "input", "output")
+    ngram: int = NGRAM
+    near: float | None = 0.8
+    shortest: int = 5
+    common: int = 10
+    action: Action = "drop"
+    _benchmarks: Benchmarks = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.against:
+            raise RecipeError("decontaminate: no benchmark", "name files, such as against: [gsm8k-test.jsonl]")
+        found = Benchmarks(self.against, self.ngram, self.near, self.shortest, self.common, self.columns)
+        object.__setattr__(self, "_benchmarks", found)
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        judged = [record if record.dropped else self._judge(record) for record in batch]
+        run.notes[_NOTE] = self._benchmarks.report()
+        return judged
+
+    def _judge(self, record: Record) -> Record:
+        found = self._benchmarks.find(joined(record, self.on), record.id)
+        if found is None:
+            return record.scored(contamination=0.0)
+        evidence = {
+            "row": found.id,
+            "kind": found.kind,
+            "share": round(found.share, 3),
+            "span": shorten(found.text, 200),
+        }
+        record = dataclasses.replace(record, meta={**record.meta, "contamination": evidence})
+        record = record.scored(contamination=found.share)
+        if self.action == "flag":
+            return record
+        return record.drop("contaminated", f"{found.kind} match with {found.id}: {shorten(found.text)}")

@@ -1,0 +1,74 @@
+"""Which columns stand for question and answer, and what steps are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from llmsynth.errors import RecipeError
+from llmsynth.layout import Layout
+
+
+@dataclass
+class Length:
+    on: tuple[str, ...] = ("output",)
+    most: int = 9
+
+
+@dataclass
+class Profile:
+    """As steps are: options of every kind, some of them steps themselves."""
+
+    on: tuple[str, ...] = ("instruction", "input", "output")
+    asked: tuple[str, ...] = ("instruction", "input")
+    names: tuple[str, ...] = ("one",)
+    length: Length = field(default_factory=Length)
+
+
+def options(columns: list[str], *on: str, target: object = Profile, **given: object) -> dict[str, object]:
+    return Layout.of(columns, on).options(target, given)
+
+
+def test_the_usual_columns_need_no_word() -> None:
+    assert options(["instruction", "input", "output", "source"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "on", "whole", "asked", "answered"),
+    [
+        (["prompt", "response"], [], ["prompt", "response"], ["prompt"], ["response"]),
+        (
+            ["id", "question", "context", "answer"],
+            [],
+            ["question", "context", "answer"],
+            ["question", "context"],
+            ["answer"],
+        ),
+        (["question", "answer"], ["question"], ["question"], ["question"], ["answer"]),
+        (["messages"], [], ["messages"], ["messages"], ["messages"]),
+        (["title", "text"], [], ["text"], ["text"], ["text"]),
+        (["title", "text"], ["title"], ["title"], ["title"], ["title"]),
+        (["q", "a"], ["q", "a"], ["q", "a"], ["q"], ["a"]),
+        (["q", "hint", "a"], ["q", "hint", "a"], ["q", "hint", "a"], ["q", "hint"], ["a"]),
+    ],
+)
+def test_other_columns_stand_for_them(
+    columns: list[str], on: list[str], whole: list[str], asked: list[str], answered: list[str]
+) -> None:
+    assert options(columns, *on) == {"on": whole, "asked": asked, "length": {"on": answered}}
+
+
+def test_what_is_given_stays() -> None:
+    given = {"on": ["a"], "length": {"most": 3}, "use": "profile"}
+    assert options(["q", "a"], "q", "a", **given) == {**given, "asked": ["q"]}
+
+
+def test_what_is_no_dataclass_is_left_alone() -> None:
+    assert options(["text"], target=len, use="x:len") == {"use": "x:len"}
+
+
+def test_columns_that_say_nothing_ask_for_a_word() -> None:
+    with pytest.raises(RecipeError, match="which columns hold the text") as caught:
+        Layout.of(["alpha", "beta"])
+    assert caught.value.hint == "name them: --on alpha"
