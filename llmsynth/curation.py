@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llmsynth.errors import RunError
-from llmsynth.funnel import Funnel, passed
+from llmsynth.funnel import Funnel
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.steps import Step
@@ -54,7 +56,7 @@ class Curation:
     async def _through(self, place: int, step: Step, batch: list[Record]) -> list[Record]:
         ids = [record.id for record in batch]
         started = time.perf_counter()
-        after = await step.apply(batch, self.run)
+        after = await step.apply(list(batch), self.run)
         if [record.id for record in after] != ids:
             raise RunError(
                 f"the step {type(step).__name__} gave back other records than it was given",
@@ -63,5 +65,23 @@ class Curation:
         if self.funnel:
             stage = self.funnel.steps[place]
             stage.seconds += time.perf_counter() - started
-            passed(stage, batch, after)
+            for number, (old, new) in enumerate(zip(batch, after, strict=True)):
+                if old.dropped is None:
+                    if new.dropped:
+                        after[number] = new = dropped_at(new, place, stage.name)
+                    stage.count(new)
         return after
+
+
+def dropped_at(record: Record, place: int, name: str) -> Record:
+    """The record, with a note of the step that dropped it: its place in the recipe, from 0, and its name."""
+    return dataclasses.replace(record, meta={**record.meta, "dropped_by": f"steps[{place}] {name}"})
+
+
+def place_of_drop(record: Record) -> int | None:
+    """The place of the step that dropped it, as it was noted; None where none was."""
+    noted = _NOTE.match(record.meta.get("dropped_by", ""))
+    return int(noted[1]) if noted else None
+
+
+_NOTE = re.compile(r"steps\[(\d+)\]")

@@ -142,15 +142,16 @@ class RecordWriter:
         self.flush()
 
 
-def rewrite_records(folder: str | Path, records: Iterable[Record]) -> None:
-    """Put these records into `folder` in place of those there, from which they may be read meanwhile."""
+@contextmanager
+def rewriting(folder: str | Path) -> Iterator[RecordWriter]:
+    """A writer whose records come into `folder` in place of those there, which may be read meanwhile."""
     folder = Path(folder)
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     with _kept_by_disk(folder):
         shutil.rmtree(old, ignore_errors=True)
     writer = RecordWriter(new)
     try:
-        writer.write(records)
+        yield writer
         writer.close()
         with _kept_by_disk(folder):
             folder.rename(old)

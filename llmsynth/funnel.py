@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,13 +77,6 @@ class Funnel:
 
     def report(self) -> list[dict[str, Any]]:
         return [stage.report() for stage in self]
-
-
-def passed(stage: Stage, before: Iterable[Record], after: Iterable[Record]) -> None:
-    """Count what a stage made of the records that came to it undropped."""
-    for old, new in zip(before, after, strict=True):
-        if old.dropped is None:
-            stage.count(new)
 
 
 def _shown(text: str) -> str:

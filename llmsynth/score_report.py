@@ -12,6 +12,7 @@ import numpy as np
 
 from llmsynth.agreement import pearson, spearman
 from llmsynth.record import Record
+from llmsynth.tags import tag_report, tags_of
 from llmsynth.text import fingerprint, word_count
 
 MOST_ROWS = 100_000
@@ -36,6 +37,8 @@ class ScoreReport:
     _lengths: _Rows = field(init=False, repr=False)
     _scores: dict[str, _Rows] = field(default_factory=dict, init=False, repr=False)
     _missing: Counter[str] = field(default_factory=Counter, init=False, repr=False)
+    _tags: Counter[str] = field(default_factory=Counter, init=False, repr=False)
+    _tagged: int = field(default=0, init=False, repr=False)
     _categories: dict[str, dict[str, Counter[str]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,9 @@ class ScoreReport:
         for key in record.meta:
             if key.endswith("_unscored"):
                 self._missing[key.removesuffix("_unscored")] += 1
+        if "tags" in record.meta and not record.dropped:
+            self._tags.update(tags_of(record))
+            self._tagged += 1
         for name, groups in self._categories.items():
             group = _group(record, name)
             if group not in groups and len(groups) >= MOST_CATEGORIES:
@@ -62,10 +68,12 @@ class ScoreReport:
 
     def told(self) -> dict[str, Any]:
         """`scores`: by name, mean, spread and correlation with length. `categories`: what became of the rows of each.
+        `tags`, where the kept records have some: how many, how many are common, and the commonest.
 
         Correlations are of the rows that have the score, of 100,000 at most, drawn by their ids.
         """
-        return {
+        tags = {"tags": tag_report(self._tags, self._tagged)} if self._tagged else {}
+        return tags | {
             "scores": {name: rows.told(self._missing[name]) for name, rows in sorted(self._scores.items())},
             "categories": {name: _losses(groups) for name, groups in self._categories.items()},
         }

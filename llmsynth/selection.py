@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmsynth.columns import joined
-from llmsynth.dataset import read_records, rewrite_records
+from llmsynth.dataset import read_records, rewriting
 from llmsynth.funnel import Stage
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -58,7 +58,8 @@ async def _select(selector: Selector, folder: Path, run: Run, stage: Stage, hear
                 stage.count(record)
             yield record
 
-    rewrite_records(folder, counted(decided(noted(), candidates, selection)))
+    with rewriting(folder) as writer:
+        writer.write(counted(decided(noted(), candidates, selection)))
     run.tally.kept -= stage.dropped.total()
     run.tally.dropped += stage.dropped
     stage.seconds = time.perf_counter() - started

@@ -9,7 +9,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,8 @@ from llmsynth.run import Run
 
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
+Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
+"""Makes the records of a run: puts them into `records/` and counts them in tally and funnel."""
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
 _FLUSH_SECONDS = 20.0
@@ -81,7 +83,7 @@ def synthesize(
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
     """
     with _seldom_collected():
-        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch))
+        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
 
 
 def open_run(
@@ -111,8 +113,27 @@ def open_run(
     return run, built
 
 
+def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -> Result:
+    """Complete a run whose records are made otherwise than by its generator, in its directory as it is."""
+    with _seldom_collected():
+        return _wait_for(_synthesize(recipe, directory, {}, True, watch, make))
+
+
+def validate(run: Run, built: Built) -> None:
+    """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
+    built.generator.validate(run)
+    for step in built.steps:
+        if (check := getattr(step, "validate", None)) is not None:
+            check(run)
+
+
 async def _synthesize(
-    recipe: Recipe, directory: Path, backends: Mapping[str, Backend], update: bool, watch: Watcher | None
+    recipe: Recipe,
+    directory: Path,
+    backends: Mapping[str, Backend],
+    update: bool,
+    watch: Watcher | None,
+    make: Make,
 ) -> Result:
     started = time.monotonic()
     finished = inspect(recipe, directory, update)
@@ -123,7 +144,7 @@ async def _synthesize(
     try:
         try:
             run, built = open_run(recipe, journal, backends, recipe.target)
-            built.generator.validate(run)
+            validate(run, built)
         except LlmsynthError:
             if made:  # nothing was asked yet: a mistake in a recipe leaves no trace
                 journal.path.unlink()
@@ -134,7 +155,7 @@ async def _synthesize(
         heard = (lambda: watch(run)) if watch else (lambda: None)
         watching = asyncio.create_task(_watch(run, watch)) if watch else None
         try:
-            await _generate(run, built, directory, funnel)
+            await make(run, built, directory, funnel)
             came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
             if built.selectors:
                 from llmsynth.selection import select

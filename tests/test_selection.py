@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmsynth import Recipe, Record, Result, synthesize
-from llmsynth.dataset import RecordWriter, read_records, rewrite_records
+from llmsynth.dataset import RecordWriter, read_records, rewriting
 from llmsynth.errors import RecipeError
 from tests.test_funnel import check_sums
 from tests.test_rows import lines
@@ -83,7 +83,8 @@ def test_records_are_rewritten_while_they_are_read(tmp_path: Path) -> None:
     writer = RecordWriter(folder)
     writer.write(Record(str(number), {"text": "x"}) for number in range(4_500))
     writer.close()
-    rewrite_records(folder, (record.drop("odd") if int(record.id) % 2 else record for record in read_records(folder)))
+    with rewriting(folder) as writer:
+        writer.write(record.drop("odd") if int(record.id) % 2 else record for record in read_records(folder))
     assert [record.status for record in read_records(folder)] == ["kept", "dropped"] * 2_250
     assert [path.name for path in tmp_path.iterdir()] == ["records"]
 
@@ -94,11 +95,8 @@ def test_records_that_cannot_be_rewritten_stay_as_they_were(tmp_path: Path) -> N
     writer.write([Record("a", {"text": "x"})])
     writer.close()
 
-    def broken() -> Any:
-        yield Record("b", {})
+    with pytest.raises(ZeroDivisionError), rewriting(folder) as writer:
+        writer.write([Record("b", {})])
         raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        rewrite_records(folder, broken())
     assert [record.id for record in read_records(folder)] == ["a"]
     assert [path.name for path in tmp_path.iterdir()] == ["records"]

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from llmsynth import Record
 from llmsynth.journal import Journal
+from llmsynth.score_report import ScoreReport
 from llmsynth.steps.tags import Tags
 from llmsynth.tags import MOST, parse_tags, tag_counts, tag_of, with_common_tags
 from tests.judging import apply, asked, between, row, run_of
@@ -66,20 +67,24 @@ def test_no_text_makes_it_raise(text: str) -> None:
     assert tags is None or (0 < len(tags) <= MOST and len(set(tags)) == len(tags))
 
 
-def test_the_step_counts_tags_and_tells_the_report(journal: Journal) -> None:
+def test_the_step_leaves_tags_and_their_number_and_the_report_tells_of_them(journal: Journal) -> None:
     replies = {"one": '["a", "b"]', "two": '["b"]', "three": "no tags come to my mind for this one at all"}
     run = run_of(journal, lambda request: replies[between(asked(request), "instruction")])
-    done = apply(Tags(least=2), [row(name, name) for name in replies], run, batch=2)
+    done = apply(Tags(), [row(name, name) for name in replies], run, batch=2)
     assert [record.scores.get("tags") for record in done] == [2, 1, None]
     assert [record.meta.get("tags") for record in done] == [["a", "b"], ["b"], None]
     assert done[2].meta["tags_unscored"] == "unreadable_tags"
-    assert run.notes["tags"]["found"] == {  # type: ignore[index]
+    report = ScoreReport()
+    for record in done:
+        report.add(record)
+    assert report.told()["tags"] == {
         "distinct": 2,
-        "distinct_after_cut": 1,
+        "distinct_after_cut": 0,
         "per_record": 1.5,
         "distinct_share": 0.6667,
         "most_common": {"b": 2, "a": 1},
     }
+    assert report.told()["scores"]["tags"]["missing"] == 1
 
 
 def test_rare_tags_are_cut_once_all_records_are_there() -> None:

@@ -15,13 +15,14 @@ from llmsynth.errors import RecipeError, RunError
 if TYPE_CHECKING:
     from llmsynth.prediction import Prediction
     from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import Result, Watcher
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def curate(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(metavar="IN", help="JSONL, JSON, CSV, Parquet, a datasets folder or a run."),
     ],
     steps: Annotated[
@@ -48,6 +49,10 @@ def curate(
     min_yield: Annotated[
         float, typer.Option(min=0, max=1, help="Keep a smaller share of the rows than this, and it ends with code 3.")
     ] = THIN,
+    rethreshold: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Change thresholds of a finished curation; instead of IN, STEP=THRESHOLD ..."),
+    ] = None,
     print_recipe: make.PrintRecipe = False,
     update: make.Update = False,
     quiet: make.Quiet = False,
@@ -57,14 +62,22 @@ def curate(
     `llmsynth curate data.jsonl --steps exact-duplicates -o runs/clean`
 
     `llmsynth curate data.csv --on question,answer --steps steps.yaml --set steps.0.threshold=0.8`
+
+    `llmsynth curate --rethreshold runs/clean minhash-duplicates=0.85`
     """
     from llmsynth.recipe import Recipe
 
+    if rethreshold is not None:
+        make.watched(lambda watch: _rethreshold(rethreshold, source, watch), quiet, min_yield)
+        return
+    if len(source) != 1:
+        raise typer.BadParameter(f"name one source, not {len(source)}", param_hint="IN")
+    path = source[0]
     data: dict[str, Any] = {
-        "name": name or f"{Path(source).stem}-curated",
+        "name": name or f"{Path(path).stem}-curated",
         "seed": seed,
         "language": [],
-        "generator": {"use": "rows", "path": source},
+        "generator": {"use": "rows", "path": path},
         **_work(steps),
     }
     data |= {"target": n} if n else {}
@@ -82,6 +95,12 @@ def curate(
     limit = _bytes(memory_limit) if memory_limit else None
     _look_ahead(recipe, out, limit, update, quiet)
     make.make_dataset(recipe, out, update, quiet, min_yield)
+
+
+def _rethreshold(run: Path, settings: list[str], watch: Watcher) -> Result:
+    from llmsynth.rethreshold import rethreshold
+
+    return rethreshold(run, settings, watch=watch)
 
 
 def _work(steps: list[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,7 @@ from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
-    from llmsynth.synthesis import Result
+    from llmsynth.synthesis import Result, Watcher
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe file (YAML), or the name of a built-in one, such as demo.")
@@ -132,11 +132,12 @@ def preview(
     """
     from llmsynth.cli.look import print_trail
     from llmsynth.recipe import Recipe
+    from llmsynth.synthesis import synthesize
 
     loaded = Recipe.load(recipe, [*set_, f"target={n}"])
     with tempfile.TemporaryDirectory(prefix="llmsynth-preview-") as scratch:
         directory = out or Path(scratch) / "run"
-        result = _synthesize(loaded, directory, update=True, quiet=False)
+        result = _with_progress(lambda watch: synthesize(loaded, directory, update=True, watch=watch), quiet=False)
         print_trail(directory, result.records())
         console.say(_summary(result))
 
@@ -153,12 +154,13 @@ def validate(
     from llmsynth.journal import Journal
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import open_run
+    from llmsynth.synthesis import validate as check
 
     loaded = Recipe.load(recipe, set_)
     with tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
         journal = Journal(Path(scratch) / "journal.jsonl")
         opened, built = open_run(loaded, journal, {}, loaded.target)
-        built.generator.validate(opened)
+        check(opened, built)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
     if isinstance(seeds := getattr(built.generator, "seeds", None), str):
@@ -234,25 +236,31 @@ def run_options(
 
 
 def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0) -> None:
-    """Make a recipe's dataset, tell what came of it, and end with the exit code for that.
+    """Make a recipe's dataset, as `watched` does it."""
+    from llmsynth.synthesis import synthesize
+
+    directory = out or Path("runs") / recipe.name
+    watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet, min_yield)
+
+
+def watched(work: Callable[[Watcher], Result], quiet: bool, min_yield: float = 0.0) -> None:
+    """Do what makes a run, with a progress line, tell what came of it, and end with the exit code for that.
 
     min_yield: the share of the rows that has to survive; that no row is kept is never right.
     """
-    directory = out or Path("runs") / recipe.name
-    result = _synthesize(recipe, directory, update, quiet)
+    result = _with_progress(work, quiet)
     console.say(_summary(result, min_yield))
     print(result.dataset)
     if not result.complete or not result.report["rows"]["kept"] or is_thin(result.report, min_yield):
         raise typer.Exit(3)
 
 
-def _synthesize(recipe: Recipe, directory: Path, update: bool, quiet: bool) -> Result:
+def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
     from llmsynth.cli.progress import Progress
-    from llmsynth.synthesis import synthesize
 
     try:
         with Progress(quiet) as progress:
-            return synthesize(recipe, directory, update=update, watch=progress)
+            return work(progress)
     except KeyboardInterrupt:
         console.say("interrupted: every answer that came in is kept; the same command goes on from here")
         raise typer.Exit(130) from None

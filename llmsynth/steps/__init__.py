@@ -14,7 +14,6 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
-    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
     "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
     "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
@@ -43,6 +42,7 @@ STEPS = {
     # contamination
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
     # scores
+    "deita": "llmsynth.steps.deita:Deita",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
     "ifd": "llmsynth.steps.likelihood:IFD",
     "judge": "llmsynth.steps.judge:Judge",
@@ -57,7 +57,9 @@ STEPS = {
 class Step(Protocol):
     """One step of curation: the same records in the same order, with scores or drop reasons added.
 
-    Called batch by batch in the order of the records, so it may keep an index of what it has seen.
+    Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
+    and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
+    is checked in `validate(run)`, where there is one, before anything is paid for.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
@@ -75,3 +77,9 @@ class Check:
     def _judge(self, record: Record) -> Record:
         reason = None if record.dropped else self.function(record)
         return record if reason is None else record.drop(reason)
+
+
+def judges_alone(step: Step) -> bool:
+    """Whether what it makes of a record follows from that record alone."""
+    parameters = getattr(type(step), "__dataclass_params__", None)
+    return bool(parameters is not None and parameters.frozen)

@@ -94,6 +94,11 @@ def note(run: Run, step: str, name: str, value: object) -> None:
     _tally(run, step)[name] = value
 
 
+def noted(run: Run, step: str, name: str) -> bool:
+    """Whether the report has been told something about a step."""
+    return name in _tally(run, step)
+
+
 def _tally(run: Run, step: str) -> dict[str, Any]:
     notes: dict[str, Any] = run.notes.setdefault(step, {})  # type: ignore[assignment]
     for name, empty in (("scored", 0), ("unscored", {}), ("failed", {})):

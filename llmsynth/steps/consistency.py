@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from llmsynth.errors import RecipeError
 from llmsynth.parsing.answers import Kind, canonical_answer, kind_of_answer
@@ -21,7 +21,7 @@ from llmsynth.steps._task import Columns, Task
 NAME = "self_consistency"
 
 
-@dataclass
+@dataclass(frozen=True)
 class SelfConsistency:
     """Answers each question k times and tells how many agree (Wang et al., 2022; as a filter, Huang et al., 2022).
 
@@ -45,7 +45,6 @@ class SelfConsistency:
     role: str = "self_consistency"
     columns: Columns = Columns()
     sampling: Sampling = Sampling(temperature=0.7, max_tokens=1024)
-    _prompt: Prompt | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.samples < 2:
@@ -54,14 +53,11 @@ class SelfConsistency:
             raise RecipeError("labels belong to kind: label, which needs them", "such as labels: [positive, negative]")
 
     def validate(self, run: Run) -> None:
-        self._prompt = run.prompts.load("self_consistency/answer", {"instruction", "input", "kind", "labels"})
+        self._prompt(run)
         run.model(self.role)
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        if self._prompt is None:
-            self.validate(run)
-        prompt = self._prompt
-        assert prompt is not None
+        prompt = self._prompt(run)
 
         def asking(task: Task) -> list[Request]:
             messages = prompt.render(
@@ -74,9 +70,8 @@ class SelfConsistency:
 
         return await asked(batch, run, step=NAME, role=self.role, columns=self.columns, asking=asking, reading=reading)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is read again where it is needed."""
-        return {**self.__dict__, "_prompt": None}
+    def _prompt(self, run: Run) -> Prompt:
+        return run.prompts.load("self_consistency/answer", {"instruction", "input", "kind", "labels"})
 
     def _kind(self, task: Task) -> Kind:
         return kind_of_answer(task.output) if self.kind == "auto" else self.kind

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from llmsynth.likelihood import chances, read
 from llmsynth.parsing import parse_marks
@@ -19,7 +19,7 @@ from llmsynth.steps._task import Columns, Task
 _SCALE = tuple(str(number) for number in range(1, 7))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Deita:
     """Scores complexity and quality from 1 to 6 (Liu et al., 2023): `deita` is their product.
 
@@ -41,19 +41,13 @@ class Deita:
     role: str = "deita"
     columns: Columns = Columns()
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=16)
-    _complexity: Prompt | None = field(default=None, init=False, repr=False)
-    _quality: Prompt | None = field(default=None, init=False, repr=False)
 
     def validate(self, run: Run) -> None:
-        self._complexity = run.prompts.load("deita/complexity", {"instruction"})
-        self._quality = run.prompts.load("deita/quality", {"instruction", "output"})
+        self._prompts(run)
         run.model(self.role)
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        if self._complexity is None:
-            self.validate(run)
-        complexity, quality = self._complexity, self._quality
-        assert complexity is not None and quality is not None
+        complexity, quality = self._prompts(run)
         expected = bool(getattr(run.model(self.role).backend, "likelihoods", ""))
         note(run, "deita", "by", "expectation over the next token" if expected else "the number in the reply")
 
@@ -93,9 +87,11 @@ class Deita:
             every_turn=True,
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is read again where it is needed."""
-        return {**self.__dict__, "_complexity": None, "_quality": None}
+    def _prompts(self, run: Run) -> tuple[Prompt, Prompt]:
+        return (
+            run.prompts.load("deita/complexity", {"instruction"}),
+            run.prompts.load("deita/quality", {"instruction", "output"}),
+        )
 
 
 def _expected(completion: Completion) -> float | None:

@@ -36,7 +36,7 @@ class Weights:
             raise RecipeError("weights are at least 0, and not all of them are 0", "leave one out by setting it to 0")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Heuristics:
     """Scores answers by `llmsynth.heuristics`: the score `heuristics` is the weighted mean of seven components.
 
@@ -53,8 +53,6 @@ class Heuristics:
     def __post_init__(self) -> None:
         if not 0 <= self.band.least <= self.band.most or not self.band.most:
             raise RecipeError(f"band: least {self.band.least}, most {self.band.most}", "such as 15 and 600")
-        weights = dataclasses.asdict(self.weights)
-        self._shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         return [record if record.dropped else self._judge(record, run) for record in batch]
@@ -63,7 +61,8 @@ class Heuristics:
         task = task_of(record, self.columns)
         if isinstance(task, NoTask):
             return unscored(record, run, NAME, *task)
-        found = dataclasses.asdict(components(task.instruction, task.input, task.output, self.band))
-        total = sum(self._shares[name] * value for name, value in found.items())
+        found = vars(components(task.instruction, task.input, task.output, self.band))
+        weights = vars(self.weights)
+        total = sum(weights[name] * value for name, value in found.items()) / sum(weights.values())
         named = {f"{NAME}_{name}": round(value, 4) for name, value in found.items()}
         return scored(record, run, NAME, **{NAME: round(total, 4)}, **named)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from llmsynth.parsing import parse_marks
 from llmsynth.prompts import Prompt
@@ -11,23 +11,16 @@ from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.rubric import Rubric, rubric_of
 from llmsynth.run import Run
+from llmsynth.steps._asking import asked
 from llmsynth.steps._gold import Gold, mark_agreement
-from llmsynth.steps._scoring import (
-    MOST_CHARACTERS,
-    answers,
-    note,
-    scored,
-    traced,
-    unanswered,
-    unscored,
-    warn_of_family,
-)
-from llmsynth.steps._task import Columns, NoTask, Task, task_of
+from llmsynth.steps._scoring import answers, note, noted, scored, unscored, warn_of_family
+from llmsynth.steps._task import Columns, Task
 
+_OVERALL = "judge"  # the column of a gold file
 VARIABLES = {"rubric", "instruction", "input", "source", "output"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Judge:
     """Asks a model to mark each answer by a rubric, seeing instruction, input, source and answer.
 
@@ -50,73 +43,67 @@ class Judge:
     columns: Columns = Columns()
     generators: tuple[str, ...] = ()
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=512)
-    _prompt: Prompt | None = field(default=None, init=False, repr=False)
-    _rubric: Rubric | None = field(default=None, init=False, repr=False)
-    _gold: Gold | None = field(default=None, init=False, repr=False)
 
     def validate(self, run: Run) -> None:
         """Read prompt, rubric and gold file, so that a mistake surfaces before a token is paid for."""
-        self._prompt = run.prompts.load("judge/absolute", VARIABLES)
-        self._rubric = rubric_of(self.rubric, run.prompts)
+        rubric = self._examiner(run).rubric
         run.model(self.role)
         if self.gold:
-            self._gold = Gold.read(self.gold, self.columns, ["judge", *self._rubric.names])
+            Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        if self._prompt is None:
-            self.validate(run)
-        if self._gold is not None:
-            gold, self._gold = self._gold, None
-            await self._mark_gold(gold, run)
-        done, waiting = list(batch), []
-        for place, record in enumerate(batch):
-            if record.dropped:
-                continue
-            task = task_of(record, self.columns)
-            if isinstance(task, NoTask):
-                done[place] = unscored(record, run, self.name, *task)
-            elif sum(map(len, task)) > MOST_CHARACTERS:
-                done[place] = unscored(record, run, self.name, "too_long", f"{sum(map(len, task)):,} characters")
-            else:
-                waiting.append((place, task))
-        completions = await answers(run.model(self.role), [self._request(task) for _, task in waiting])
-        for (place, _), completion in zip(waiting, completions, strict=True):
-            warn_of_family(batch[place], run, self.name, completion.model, self.generators)
-            done[place] = self._marked(batch[place], run, completion)
-        return done
+        examiner = self._examiner(run)
+        if self.gold and not noted(run, self.name, "agreement"):
+            await self._mark_gold(examiner, run)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is read again where it is needed."""
-        return {**self.__dict__, "_prompt": None, "_rubric": None, "_gold": None}
+        def asking(task: Task) -> list[Request]:
+            return [examiner.request(task)]
 
-    def _request(self, task: Task) -> Request:
-        assert self._prompt is not None
-        messages = self._prompt.render(rubric=self._rubric, **task._asdict())
-        return Request(self.role, messages, self.sampling, self._prompt.id)
+        def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
+            (completion,) = completions
+            warn_of_family(record, run, self.name, completion.model, self.generators)
+            return self._marked(record, run, examiner.rubric, examiner.marks(completion))
 
-    def _marks(self, completion: Completion) -> dict[str, float | None]:
-        rubric = self._rubric
-        assert rubric is not None
-        return parse_marks(completion.text, rubric.names, rubric.least, rubric.most, completion.truncated)
+        return await asked(
+            batch, run, step=self.name, role=self.role, columns=self.columns, asking=asking, reading=reading
+        )
 
-    def _marked(self, record: Record, run: Run, completion: Completion) -> Record:
-        assert self._rubric is not None
-        if completion.failure:
-            return unanswered(record, run, self.name, completion)
-        marks = self._marks(completion)
-        overall = self._rubric.overall(marks)
+    def _examiner(self, run: Run) -> _Examiner:
+        prompt = run.prompts.load("judge/absolute", VARIABLES)
+        return _Examiner(prompt, rubric_of(self.rubric, run.prompts), self.role, self.sampling)
+
+    def _marked(self, record: Record, run: Run, rubric: Rubric, marks: dict[str, float | None]) -> Record:
         named = {f"{self.name}_{key}": mark for key, mark in marks.items() if mark is not None}
-        record = traced(record, [completion])
+        overall = rubric.overall(marks)
         if overall is None:
             missing = [name for name, mark in marks.items() if mark is None]
             record = record.scored(**named)
             return unscored(record, run, self.name, "unreadable_verdict", f"no mark for {', '.join(missing)}")
         return scored(record, run, self.name, **{self.name: round(overall, 4)}, **named)
 
-    async def _mark_gold(self, gold: Gold, run: Run) -> None:
-        assert self._rubric is not None
-        completions = await answers(run.model(self.role), [self._request(task) for task in gold.tasks])
-        read = [{} if completion.failure else self._marks(completion) for completion in completions]
-        ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in self._rubric.names}
-        ours["judge"] = [self._rubric.overall(marks) if marks else None for marks in read]
+    async def _mark_gold(self, examiner: _Examiner, run: Run) -> None:
+        rubric = examiner.rubric
+        gold = Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
+        completions = await answers(run.model(self.role), [examiner.request(task) for task in gold.tasks])
+        read = [{} if completion.failure else examiner.marks(completion) for completion in completions]
+        ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}
+        ours[_OVERALL] = [rubric.overall(marks) if marks else None for marks in read]
         note(run, self.name, "agreement", mark_agreement(gold, ours))
+
+
+@dataclass(frozen=True)
+class _Examiner:
+    """A prompt and a rubric, read."""
+
+    prompt: Prompt
+    rubric: Rubric
+    role: str
+    sampling: Sampling
+
+    def request(self, task: Task) -> Request:
+        messages = self.prompt.render(rubric=self.rubric, **task._asdict())
+        return Request(self.role, messages, self.sampling, self.prompt.id)
+
+    def marks(self, completion: Completion) -> dict[str, float | None]:
+        rubric = self.rubric
+        return parse_marks(completion.text, rubric.names, rubric.least, rubric.most, completion.truncated)

@@ -17,7 +17,7 @@ from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
 
 
-@dataclass
+@dataclass(frozen=True)
 class Perplexity:
     """Scores how surprised a model is by the answer: the score `perplexity` is that of a token, given the question.
 
@@ -61,7 +61,7 @@ class Perplexity:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class IFD:
     """Instruction-following difficulty: how much the question helps a model to write the answer.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.parsing import Preference, parse_preference
-from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
-from llmsynth.rubric import Rubric, rubric_of
+from llmsynth.rubric import rubric_of
 from llmsynth.run import Run
 from llmsynth.steps._gold import Gold, choice_agreement
 from llmsynth.steps._scoring import (
@@ -18,6 +17,7 @@ from llmsynth.steps._scoring import (
     add_to,
     answers,
     note,
+    noted,
     scored,
     traced,
     unanswered,
@@ -31,7 +31,7 @@ _SWAPPED: dict[Preference | None, Preference | None] = {"first": "second", "seco
 _SCORES = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 
-@dataclass
+@dataclass(frozen=True)
 class PairwiseJudge:
     """Asks a model which of two answers is better, once in each order, as judges favour a place.
 
@@ -53,9 +53,6 @@ class PairwiseJudge:
     columns: Columns = Columns(instruction="prompt")
     generators: tuple[str, ...] = ()
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=512)
-    _prompt: Prompt | None = field(default=None, init=False, repr=False)
-    _rubric: Rubric | None = field(default=None, init=False, repr=False)
-    _gold: Gold | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.first == self.second:
@@ -63,18 +60,15 @@ class PairwiseJudge:
 
     def validate(self, run: Run) -> None:
         """Read prompt, rubric and gold file, so that a mistake surfaces before a token is paid for."""
-        self._prompt = run.prompts.load("judge/pairwise", VARIABLES)
-        self._rubric = rubric_of(self.rubric, run.prompts)
+        run.prompts.load("judge/pairwise", VARIABLES)
+        rubric_of(self.rubric, run.prompts)
         run.model(self.role)
         if self.gold:
-            self._gold = Gold.read(self.gold, self._first_columns, ["better"])
+            self._gold()
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        if self._prompt is None:
-            self.validate(run)
-        if self._gold is not None:
-            gold, self._gold = self._gold, None
-            await self._judge_gold(gold, run)
+        if self.gold and not noted(run, self.name, "agreement"):
+            await self._judge_gold(run)
         done, waiting = list(batch), []
         for place, record in enumerate(batch):
             if record.dropped:
@@ -89,10 +83,6 @@ class PairwiseJudge:
             warn_of_family(batch[place], run, self.name, both[0].model, self.generators)
             done[place] = self._judged(batch[place], run, both)
         return done
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is read again where it is needed."""
-        return {**self.__dict__, "_prompt": None, "_rubric": None, "_gold": None}
 
     @property
     def _first_columns(self) -> Columns:
@@ -110,23 +100,20 @@ class PairwiseJudge:
         return task, other
 
     async def _ask(self, pairs: list[tuple[Task, str]], run: Run) -> list[tuple[Completion, Completion]]:
+        """What the judge says of each pair, straight and swapped."""
+        prompt = run.prompts.load("judge/pairwise", VARIABLES)
+        rubric = rubric_of(self.rubric, run.prompts)
+
+        def request(task: Task, first: str, second: str) -> Request:
+            seen = {"instruction": task.instruction, "input": task.input, "source": task.source}
+            messages = prompt.render(rubric=rubric, first=first, second=second, **seen)
+            return Request(self.role, messages, self.sampling, prompt.id)
+
         requests = []
         for task, other in pairs:
-            requests += [self._request(task, task.output, other), self._request(task, other, task.output)]
+            requests += [request(task, task.output, other), request(task, other, task.output)]
         told = await answers(run.model(self.role), requests)
         return list(zip(told[::2], told[1::2], strict=True))
-
-    def _request(self, task: Task, first: str, second: str) -> Request:
-        assert self._prompt is not None
-        messages = self._prompt.render(
-            rubric=self._rubric,
-            instruction=task.instruction,
-            input=task.input,
-            source=task.source,
-            first=first,
-            second=second,
-        )
-        return Request(self.role, messages, self.sampling, self._prompt.id)
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
         for completion in both:
@@ -144,14 +131,21 @@ class PairwiseJudge:
         add_to(run, self.name, f"verdict_{verdict}")
         return scored(record, run, self.name, **{self.name: _SCORES[verdict]})
 
-    async def _judge_gold(self, gold: Gold, run: Run) -> None:
+    def _gold(self) -> tuple[list[tuple[Task, str]], list[str | None]]:
+        """The pairs of the gold file, and the verdicts on them. Raises `SourceError`."""
+        gold = Gold.read(self.gold, self._first_columns, ["better"])
         pairs = []
         for row in gold.rows:
             pair = self._pair(Record("", row.values))
             if isinstance(pair, NoTask):
                 raise SourceError(f"{row.place}: {pair.detail}", "a gold row holds a whole task and two answers")
             pairs.append(pair)
-        theirs = [self._better(value, row.place) for value, row in zip(gold.verdicts["better"], gold.rows, strict=True)]
+        return pairs, [
+            self._better(value, row.place) for value, row in zip(gold.verdicts["better"], gold.rows, strict=True)
+        ]
+
+    async def _judge_gold(self, run: Run) -> None:
+        pairs, theirs = self._gold()
         ours: list[str | None] = []
         for both in await self._ask(pairs, run):
             straight, swapped = (None, None) if any(c.failure for c in both) else _verdicts(both)

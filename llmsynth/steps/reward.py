@@ -15,7 +15,7 @@ from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
 
 
-@dataclass
+@dataclass(frozen=True)
 class RewardModel:
     """Scores answers by a reward model: the score `reward` is what its head says, on a scale of its own.
 

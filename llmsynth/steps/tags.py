@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.steps._asking import asked
-from llmsynth.steps._scoring import note, scored, unscored
+from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
-from llmsynth.tags import parse_tags, tag_report
+from llmsynth.tags import parse_tags
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tags:
     """Asks a model which intentions an instruction has, in words of its own choice (InsTag, Lu et al., 2023).
 
     The tags go into `meta["tags"]`, in one form: no case, no punctuation, no plural. The score `tags` is how many they
-    are, which InsTag takes for complexity. The report tells how many are distinct, and the commonest ones.
+    are, which InsTag takes for complexity. What is rare is cut once all records are there, by
+    `llmsynth.tags.with_common_tags`: while they stream, no tag is known to be rare.
 
-    least: in how many records a tag must be to count as common in the report. What is rarer is cut once all records
-        are there, by `llmsynth.tags.with_common_tags`: while they stream, no tag is known to be rare.
     role: the model that is asked, `default` if there is none.
 
     Deviation: the paper also merges tags by their embeddings and by association rules; the prompt asks for the words
     of a librarian instead, and the cut removes most of what is left.
     """
 
-    least: int = 20
     role: str = "tags"
     columns: Columns = Columns()
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=200)
-    _prompt: Prompt | None = field(default=None, init=False, repr=False)
-    _counts: Counter[str] = field(default_factory=Counter, init=False, repr=False)
-    _tagged: int = field(default=0, init=False, repr=False)
 
     def validate(self, run: Run) -> None:
-        self._prompt = run.prompts.load("tags/tags", {"instruction"})
+        self._prompt(run)
         run.model(self.role)
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        if self._prompt is None:
-            self.validate(run)
-        prompt = self._prompt
-        assert prompt is not None
+        prompt = self._prompt(run)
 
         def asking(task: Task) -> list[Request]:
             return [Request(self.role, prompt.render(instruction=task.question), self.sampling, prompt.id)]
@@ -58,17 +48,12 @@ class Tags:
             tags = parse_tags(completions[0].text)
             if tags is None:
                 return unscored(record, run, "tags", "unreadable_tags")
-            self._counts.update(tags)
-            self._tagged += 1
             record = dataclasses.replace(record, meta={**record.meta, "tags": tags})
             return scored(record, run, "tags", tags=float(len(tags)))
 
-        done = await asked(
+        return await asked(
             batch, run, step="tags", role=self.role, columns=self.columns, asking=asking, reading=reading
         )
-        note(run, "tags", "found", tag_report(self._counts, self._tagged, self.least))
-        return done
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is read again where it is needed."""
-        return {**self.__dict__, "_prompt": None}
+    def _prompt(self, run: Run) -> Prompt:
+        return run.prompts.load("tags/tags", {"instruction"})
