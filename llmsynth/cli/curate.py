@@ -38,6 +38,9 @@ def curate(
     base_url: make.BaseUrl = "",
     api_key_env: make.ApiKeyEnv = "",
     prompts: make.PromptFolder = "",
+    by: Annotated[
+        str, typer.Option(metavar="COLUMNS", help="Tell in the report what the values of these columns lose each.")
+    ] = "",
     name: Annotated[str, typer.Option(help="What the dataset is called. [as IN]")] = "",
     seed: make.Seed = 0,
     license: make.License = "",
@@ -81,6 +84,7 @@ def curate(
         **_work(steps),
     }
     data |= {"target": n} if n else {}
+    data |= {"categories": _names(by)} if by else {}
     data |= {"prompts": prompts} if prompts else {}
     data |= {"license": license} if license else {}
     if model:
