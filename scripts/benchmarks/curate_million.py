@@ -1,10 +1,10 @@
 """A million rows through one `llmsynth curate`: scripts/bench curate_million [--rows N] [--steps FILE] [--folder DIR].
 
-Exact and MinHash deduplication, the filters for instructions, the heuristics and semantic deduplication, which compares
-within cells beyond 300,000 rows. Told are time and memory, of all and of each step, what was foreseen of them, and how
-often a line of progress was written. LLMSYNTH_BENCH_DATA names a JSON Lines file with the columns instruction, input and
-output, whose rows are repeated, two in three with words replaced; without it they are made up. DIR is where the rows and
-the run are put; a temporary folder without it.
+Exact and MinHash deduplication, the filters for instructions, the heuristics and semantic deduplication, which
+compares within cells beyond 300,000 rows. Told are time and memory, of all and of each step, what was foreseen of them,
+and how often a line of progress was written. LLMSYNTH_BENCH_DATA names a JSON Lines file with the columns instruction,
+input and output, whose rows are repeated, two in three with words replaced; without it they are made up. DIR is where
+the rows and the run are put; a temporary folder without it.
 """
 
 from __future__ import annotations
