@@ -14,7 +14,6 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 
 STEPS = {
-    "deita": "llmsynth.steps.deita:Deita",
     "exact-duplicates": "llmsynth.steps.duplicates:ExactDuplicates",
     "minhash-duplicates": "llmsynth.steps.duplicates:MinhashDuplicates",
     "rouge-duplicates": "llmsynth.steps.duplicates:RougeDuplicates",
@@ -43,6 +42,7 @@ STEPS = {
     # contamination
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
     # scores
+    "deita": "llmsynth.steps.deita:Deita",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
     "ifd": "llmsynth.steps.likelihood:IFD",
     "judge": "llmsynth.steps.judge:Judge",
