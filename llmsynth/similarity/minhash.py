@@ -45,7 +45,7 @@ class MinHashIndex:
     Runs of 3 words suit instructions: of 36 words, one changed leaves an index of 0.84, two leave 0.7.
 
     Answers depend on the texts and their order only: not on the process, nor on how the texts were batched.
-    The texts themselves are not kept: one of n words takes about 8 n bytes and, at a threshold of 0.8, 280 to 480 for
+    The texts themselves are not kept: one of n words takes about 8 n bytes and, at a threshold of 0.8, 400 to 680 for
     its bands, up to half as much again while arrays grow, besides its id.
     Answers use scratch space in the index, so threads must not share one.
     """

@@ -99,7 +99,7 @@ class MinhashDuplicates:
     floor: as for rouge-duplicates, "from this on" instead of "above". Those right at the floor are then the pairs of
         which 1 % are missed.
 
-    A record of n words takes about 8 n + 280 to 480 bytes and its id. Records of one lineage (Evol-Instruct) are no
+    A record of n words takes about 8 n + 400 to 680 bytes and its id. Records of one lineage (Evol-Instruct) are no
     duplicates.
     """
 
