@@ -60,9 +60,9 @@ FAMILIES = {
         0.95,
     ),
     "personal_data": Table(lambda row: sorted(found.kind for found in find_personal(row[0])), 100, 0.98, 0.98),
-    "code_fences": Table(lambda row: reason(find_open_fence(row[0])), 15, 0.95, 0.95),
-    "json_answers": Table(lambda row: reason(find_invalid_json(row[1], row[0])), 18, 0.95, 0.94),
-    "urls": Table(lambda row: find_urls(row[0], ("example.com", "example.org", "localhost")), 12, 0.95, 0.95),
+    "code_fences": Table(lambda row: reason(find_open_fence(row[0])), 33, 0.98, 0.98),
+    "json_answers": Table(lambda row: reason(find_invalid_json(row[1], row[0])), 34, 0.98, 0.95),
+    "urls": Table(lambda row: find_urls(row[0], ("example.com", "example.org", "localhost")), 24, 0.95, 0.95),
 }
 
 

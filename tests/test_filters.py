@@ -15,7 +15,7 @@ from llmsynth.record import Drop
 from llmsynth.steps import STEPS
 from llmsynth.steps.filters.classifier import Classifier
 from llmsynth.steps.filters.instruction_profile import InstructionProfile
-from llmsynth.steps.filters.language import Language, identify
+from llmsynth.steps.filters.language import Language, _identifier, _model, identify
 from llmsynth.steps.filters.leakage import PromptLeakage
 from llmsynth.steps.filters.length import Length, count_words
 from llmsynth.steps.filters.personal_data import PersonalData, find_personal, iban_is_valid, luhn, masked
@@ -153,8 +153,10 @@ def test_a_text_without_letters_enough_has_no_language() -> None:
 
 def test_without_py3langid_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    _identifier.cache_clear()
+    _model.cache_clear()
     with pytest.raises(MissingExtraError, match=r"llmsynth\[curate\]"):
-        Language(allowed=("nl", "fr"))
+        Language()
 
 
 # personal data

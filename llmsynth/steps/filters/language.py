@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from llmsynth.columns import questions, text_of
 from llmsynth.errors import MissingExtraError, RecipeError
@@ -57,8 +59,9 @@ class Language:
             drop = mismatch(told, answer, self.certainty, self.letters)
             return record.drop(drop.reason, drop.detail) if drop else record
         for name in self.on:
-            text = text_of(record.fields.get(name))
-            drop = wrong_language(text, "" if name in self.asked else told, self.allowed, self.certainty, self.letters)
+            other = name != self.on[-1]
+            probable = identify(text_of(record.fields.get(name)), self.allowed, self.letters) if other else found
+            drop = _wrong(probable, "" if name in self.asked else told, self.allowed, self.certainty)
             if drop:
                 return record.drop(drop.reason, f"{name}: {drop.detail}")
         return record
@@ -68,7 +71,10 @@ def wrong_language(
     text: str, asked: str = "", allowed: tuple[str, ...] = ("en",), certainty: float = 0.9, letters: int = 25
 ) -> Drop | None:
     """Why a text is not in an allowed language; None where it is, where it may be, and where `asked` wants another."""
-    probable = identify(text, allowed, letters)
+    return _wrong(identify(text, allowed, letters), asked, allowed, certainty)
+
+
+def _wrong(probable: list[tuple[str, float]], asked: str, allowed: tuple[str, ...], certainty: float) -> Drop | None:
     if not probable:
         return None
     wanted = {alike for one in allowed for alike in _also(one)}
@@ -139,16 +145,22 @@ def _also(language: str) -> set[str]:
     return next((group for group in names.ALIKE if language in group), {language})
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def _identifier(allowed: tuple[str, ...]) -> Callable[[str], list[tuple[str, float]]]:
     """Raises `MissingExtraError`, or `RecipeError` for a language it does not know."""
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError as error:
-        raise MissingExtraError("the language filter", "curate") from error
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = copy.copy(_model())
     if unknown := sorted(set(allowed) - set(identifier.labels)):
         raise RecipeError(f"language: {unknown[0]!r} is not known", "ISO 639-1 codes, such as en, de, zh")
     identifier.set_languages({*names.LANGUAGES, *allowed} & set(identifier.labels))
     rank: Callable[[str], list[tuple[str, float]]] = identifier.rank
     return rank
+
+
+@functools.lru_cache(maxsize=1)
+def _model() -> Any:
+    """The identifier with all its languages: read once, which takes a second."""
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError as error:
+        raise MissingExtraError("the language filter", "curate") from error
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
