@@ -116,7 +116,9 @@ def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
 
 def test_a_text_of_ten_megabytes_is_a_reason_and_no_trouble(tmp_path: Path) -> None:
     rows = [{"text": "word " * 2_000_000}, {"text": "short"}]
-    result = curated(lines(tmp_path / "data.jsonl", rows), tmp_path / "run", {"use": "exact-duplicates"}, on=["text"])
+    result = curated(
+        lines(tmp_path / "data.jsonl", rows), tmp_path / "run", {"use": "exact-duplicates", "on": ["text"]}, on=["text"]
+    )
     assert dropped(result) == {"data.jsonl:1": "too_long"}
     sample = result.report["funnel"][0]["samples"]["too_long"]
     assert sample["detail"] == "text has 10,000,000 characters, and 1,000,000 is the most"
@@ -185,6 +187,27 @@ def test_conversations_are_text(tmp_path: Path) -> None:
     assert load(result.dataset, tmp_path / "cache")[0]["conversations"] == turns
 
 
+def test_turns_that_differ_are_a_conversation_still_and_keep_what_each_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "add", "arguments": {"a": 2}}]}
+    rows = [{"messages": [{"role": "user", "content": "2 + 2?"}, call]}, {"messages": [call]}]
+    path = lines(tmp_path / "data.jsonl", rows)
+    result = curated(path, tmp_path / "run", {"use": "exact-duplicates", "on": ["messages"]}, on=["messages"])
+    assert dropped(result) == {"data.jsonl:2": "no_text"}
+    assert json.loads(load(result.dataset, tmp_path / "cache")[0]["messages"]) == rows[0]["messages"]
+    assert "data.jsonl: the values of messages are of several kinds" in caplog.text
+
+
+def test_a_step_that_would_look_at_nothing_is_refused(tmp_path: Path) -> None:
+    path = lines(tmp_path / "data.jsonl", TABLE)
+    for step in ({"use": "exact-duplicates"}, {"use": "instruction-profile", "refusals": {"on": ["anser"]}}):
+        with pytest.raises(RecipeError, match=r"steps\[0\]\.(\w+\.)?on: there is no column") as caught:
+            curated(path, tmp_path / "run", step)
+        assert caught.value.hint == "the columns are question, n, tags, at, any"
+        assert not (tmp_path / "run").exists()
+
+
 def test_the_records_of_a_run_go_on_with_their_ids_provenance_and_scores(tmp_path: Path) -> None:
     first = synthesize(
         Recipe(
@@ -198,6 +221,9 @@ def test_the_records_of_a_run_go_on_with_their_ids_provenance_and_scores(tmp_pat
     result = curated(tmp_path / "first", tmp_path / "second", {"use": "exact-duplicates", "on": ["output"]})
     theirs = {record.id: record for record in first.records() if record.dropped is None}
     for record in result.records():
+        if record.dropped:
+            assert record.meta["duplicate_of"]["kept_id"] in theirs
+            continue
         assert (record.fields, record.meta) == (theirs[record.id].fields, theirs[record.id].meta)
     rows = load(result.dataset, tmp_path / "cache")
     assert rows.column_names == load(first.dataset, tmp_path / "cache").column_names
