@@ -48,6 +48,16 @@ def changed(record: Record, on: Iterable[str], change: Callable[[str], str]) -> 
     return dataclasses.replace(record, fields=fields)
 
 
+def turns(value: Any) -> list[tuple[str, str]] | None:
+    """A conversation as who speaks and what: `assistant` for a model, however it is called; None for what is none."""
+    if not isinstance(value, list | tuple) or not value or not all(map(_is_turn, value)):
+        return None
+    speakers = [str(turn.get("role", turn.get("from"))) for turn in value]
+    return [
+        ("assistant" if who in _ANSWERING else who, text_of(turn)) for who, turn in zip(speakers, value, strict=True)
+    ]
+
+
 def _is_turn(value: Any) -> bool:
     return isinstance(value, Mapping) and ("content" in value or "value" in value)
 

@@ -17,6 +17,7 @@ from llmsynth.generators.protocol import asks
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
+from llmsynth.score_report import ScoreReport
 
 _HEARD_EVERY = 1_000
 
@@ -28,7 +29,7 @@ def write_results(
     folder = directory / "dataset"
     about = built.generator.about
     columns = dict(about.columns)
-    used = _Used(heard)
+    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
     records = used.by(read_records(directory / "records"))
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
@@ -64,6 +65,7 @@ def write_results(
         "target": run.target,
         "rows": tally.report(),
         "funnel": funnel.report(),
+        **used.scores.told(),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
@@ -71,10 +73,11 @@ def write_results(
 
 
 class _Used:
-    """What records came from, kept or not: noted while they pass, 8 bytes an answer."""
+    """What records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer."""
 
-    def __init__(self, heard: Callable[[], object]) -> None:
+    def __init__(self, heard: Callable[[], object], scores: ScoreReport) -> None:
         self._heard = heard
+        self.scores = scores
         self.prompts: set[str] = set()
         self._keys = array("Q")
 
@@ -82,6 +85,7 @@ class _Used:
         for number, record in enumerate(records, 1):
             if number % _HEARD_EVERY == 0:
                 self._heard()
+            self.scores.add(record)
             if "prompts" in record.meta:
                 self.prompts.update(record.meta["prompts"])
             if "journal" in record.meta:

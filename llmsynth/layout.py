@@ -6,10 +6,11 @@ Steps look at `instruction`, `input` and `output` unless they are told otherwise
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmsynth import options
 from llmsynth.errors import RecipeError
 
 _ROLES = ("instruction", "input", "output")
@@ -75,6 +76,28 @@ class Layout:
 
     def _standing_for(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for role in roles for name in getattr(self, role)))
+
+
+def refuse_unread(steps: Iterable[Any], columns: Iterable[str], path: options.Path) -> None:
+    """Raise `OptionError` for a step, or selector, that looks at columns of which there is none."""
+    known = list(columns)
+    for place, step in enumerate(steps):
+        for name, on in _looks_at(step, (*path, place)):
+            if on and not set(on) & set(known):
+                what = " or ".join(map(str, on))
+                raise options.OptionError(name, f"there is no column {what}", f"the columns are {', '.join(known)}")
+
+
+def _looks_at(step: Any, path: options.Path) -> Iterator[tuple[options.Path, tuple[str, ...]]]:
+    """The options called `on`, with their key paths, of a step and of those inside it."""
+    if not dataclasses.is_dataclass(step):
+        return
+    for field in dataclasses.fields(step):
+        value = getattr(step, field.name, None)
+        if field.init and field.name == "on" and isinstance(value, tuple):
+            yield (*path, "on"), value
+        elif field.init and dataclasses.is_dataclass(value):
+            yield from _looks_at(value, (*path, field.name))
 
 
 def _first(names: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:

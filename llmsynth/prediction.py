@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from llmsynth.catalogue import steps_of
 from llmsynth.dataset import RecordWriter, read_records, write_dataset
 from llmsynth.errors import RecipeError
 from llmsynth.footprint import bytes_held
@@ -20,10 +22,13 @@ from llmsynth.recipe import Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.similarity.shingles import least_shingle
-from llmsynth.steps import Step
+from llmsynth.similarity.vectors import compared
+from llmsynth.steps import Step, judges_alone
 
 SAMPLE = 8_192  # rows, about
 _WARM = 32
+_REPEATS = 3
+_NOTABLE = 0.1  # what is less could be chance
 _CHECKS = 8  # times that a step's memory is looked at while the sample goes through
 _READ = 1_000  # characters of a row that its family is known by
 _LEAST = 5_000  # rows of a source worth a prediction
@@ -74,10 +79,8 @@ async def predict(recipe: Recipe, directory: Path | None = None) -> Prediction |
     run = Run({}, Prompts(), recipe.seed, directory=directory)
     stages = []
     records = sample
-    for spec, warm, step in zip(recipe.steps, recipe.build().steps, recipe.build().steps, strict=True):
-        with contextlib.suppress(RecipeError):
-            await warm.apply(list(records[:_WARM]), run)  # what is loaded and compiled once is no matter of the rows
-        stage, records = await _through(spec["use"], step, records, run, share)
+    for place, spec in enumerate(recipe.steps):
+        stage, records = await _through(spec["use"], partial(_step, recipe, place), records, run, share)
         stages.append(stage)
     writing = _writing(records, rows) / share
     passes = len(recipe.selectors)
@@ -112,25 +115,60 @@ def _family(record: Record) -> int:
 
 
 async def _through(
-    name: str, step: Step, records: Sequence[Record], run: Run, share: float
+    name: str, make: Callable[[], Step], records: list[Record], run: Run, share: float
 ) -> tuple[StagePrediction, list[Record]]:
-    entered = sum(record.dropped is None for record in records)
+    """What a step will take, and the sample as it comes out of it. make: gives a fresh one."""
+    rows = round(sum(record.dropped is None for record in records) / share)
     size = max(1, -(-len(records) // _CHECKS))
     seconds = 0.0
-    seen, sizes = [0], [bytes_held(step)]
     result: list[Record] = []
     try:
+        await make().apply(records[:_WARM], run)  # what is loaded and compiled once is no matter of the rows
+        step = make()
+        seen, sizes = [0], [bytes_held(step)]
         for start in range(0, len(records), size):
             began = time.perf_counter()
-            result += await step.apply(list(records[start : start + size]), run)
+            result += await step.apply(records[start : start + size], run)
             seconds += time.perf_counter() - began
             seen.append(len(result))
             sizes.append(bytes_held(step))
+        kept = sum(record.dropped is None for record in result)
+        if kept and not judges_alone(step):
+            seconds += len(records) * await _growth(make, step, records[:size], kept, share, run)
     except RecipeError:  # there is no model to be asked here
-        return StagePrediction(name, round(entered / share), 0.0, 0, asks=True), list(records)
-    growth = _slope(seen[1:], sizes[1:])
-    held = max(0, round(sizes[-1] + growth * (len(records) / share - seen[-1])))
-    return StagePrediction(name, round(entered / share), seconds / share, held), result
+        return StagePrediction(name, rows, 0.0, 0, asks=True), records
+    per_row = _slope(seen[1:], sizes[1:])
+    held = max(0, round(sizes[-1] + per_row * (len(records) / share - seen[-1])))
+    return StagePrediction(name, rows, seconds / share, held), result
+
+
+async def _growth(
+    make: Callable[[], Step], step: Step, block: list[Record], held: int, share: float, run: Run
+) -> float:
+    """By how many seconds a row takes longer in the mean of the whole run than in that of the sample.
+
+    What is searched for among more and more rows takes longer and longer. How much longer it takes among those `held`
+    by the step than among none is measured, on rows that it has seen before, and is in proportion to their number.
+    """
+    among = [await _seconds(step, block, run) for _ in range(_REPEATS)]
+    alone = [await _seconds(make(), block, run) for _ in range(_REPEATS)]
+    longer = (min(among) - min(alone)) / len(block)
+    if longer < _NOTABLE * min(alone) / len(block):
+        return 0.0
+    in_the_end = held / share
+    exact_up_to = getattr(step, "exact_up_to", math.inf)
+    mean = sum(compared(round(in_the_end * part / 16), exact_up_to) for part in range(1, 17)) / 16
+    return longer * (mean / held - 0.5)
+
+
+async def _seconds(step: Step, block: list[Record], run: Run) -> float:
+    began = time.perf_counter()
+    await step.apply(list(block), run)
+    return time.perf_counter() - began
+
+
+def _step(recipe: Recipe, place: int) -> Step:
+    return steps_of([recipe.steps[place]], ("steps",))[0]
 
 
 def _slope(x: Sequence[int], y: Sequence[int]) -> float:

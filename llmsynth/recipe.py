@@ -47,6 +47,7 @@ class Recipe(BaseModel):
         parameters of every request, the keys of `HowToAsk` say how to ask and those of `FinishPolicy`
         what to do with an answer that was cut short or withheld, the other keys are
         the backend's options.
+    categories: fields, or keys of the provenance, by whose values the report tells what was lost.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
     license, language: for the card; llmsynth cannot know them.
@@ -61,6 +62,7 @@ class Recipe(BaseModel):
     models: dict[str, dict[str, Any]] = {}
     steps: list[dict[str, Any]] = []
     selectors: list[dict[str, Any]] = []
+    categories: list[str] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
     license: str | None = None

@@ -45,8 +45,10 @@ class ScoreReport:
         self._categories = {name: {} for name in self.by}
 
     def add(self, record: Record) -> None:
-        length = self._length(record)
-        ticket = int(fingerprint(record.id)[:16], 16)
+        length, ticket = 0.0, 0
+        if record.scores:
+            length = self._length(record)
+            ticket = int(fingerprint(record.id)[:16], 16)
         for name, score in record.scores.items():
             if math.isfinite(score):
                 self._scores.setdefault(name, _Rows(self.most)).add(ticket, length, score)

@@ -21,8 +21,9 @@ from llmsynth.budget import Budget
 from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.funnel import Funnel
-from llmsynth.generators.protocol import digest_of
+from llmsynth.generators.protocol import asks, digest_of
 from llmsynth.journal import Journal
+from llmsynth.layout import refuse_unread
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.recipe import Built, Recipe, same_result
@@ -122,6 +123,10 @@ def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -
 def validate(run: Run, built: Built) -> None:
     """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
     built.generator.validate(run)
+    if not asks(built.generator):  # rows that are there already have the columns they have
+        columns = built.generator.about.columns
+        refuse_unread(built.steps, columns, ("steps",))
+        refuse_unread(built.selectors, columns, ("selectors",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)

@@ -36,6 +36,15 @@ def test_it_drops_with_reasons_and_prints_the_funnel(llmsynth: Any) -> None:  # 
     assert again.code == 0 and "it was finished already" in again.err
 
 
+def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
+    questions(Path("data.jsonl"))
+    llmsynth("curate", "data.jsonl", "--steps", "exact-duplicates", "-o", "out")
+    assert "exact-duplicates" in llmsynth("status", "out").out
+    shown = llmsynth("show", "out", "--dropped", "exact_duplicate", "-n", "1").out
+    assert shown == "data.jsonl:2\tdropped: exact_duplicate\t'WHAT IS 0 + 1?'\n"
+    assert "dropped (exact_duplicate: same as data.jsonl:1)" in llmsynth("show", "out", "data.jsonl:2").out
+
+
 def recipe_of(llmsynth: Any, *arguments: str) -> dict[str, Any]:  # noqa: F811
     outcome = llmsynth("curate", *arguments, "--print-recipe")
     assert outcome.code == 0, outcome.err

@@ -118,6 +118,18 @@ def test_numbers_and_conversations_are_tasks_too(journal: Journal) -> None:
     assert between(seen[1], "instruction") == "user: Hello\n\nassistant: Hi.\n\nuser: Name a river."
 
 
+def test_conversations_may_be_written_as_sharegpt_writes_them(journal: Journal) -> None:
+    talk = Record("t", {"messages": [{"from": "human", "value": "Name a river."}, {"from": "gpt", "value": "Danube."}]})
+    seen: list[str] = []
+
+    def judge(request: Request) -> str:
+        seen.append(asked(request))
+        return MARKS
+
+    apply(Judge(), [talk], run_of(journal, judge))
+    assert (between(seen[0], "instruction"), between(seen[0], "answer")) == ("Name a river.", "Danube.")
+
+
 def test_dropped_records_are_left_alone(journal: Journal) -> None:
     dropped = row().drop("too_short")
     assert apply(Judge(), [dropped], run_of(journal, lambda _: pytest.fail("asked"))) == [dropped]

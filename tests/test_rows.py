@@ -186,6 +186,27 @@ def test_conversations_are_text(tmp_path: Path) -> None:
     assert load(result.dataset, tmp_path / "cache")[0]["conversations"] == turns
 
 
+def test_turns_that_differ_are_a_conversation_still_and_keep_what_each_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "add", "arguments": {"a": 2}}]}
+    rows = [{"messages": [{"role": "user", "content": "2 + 2?"}, call]}, {"messages": [call]}]
+    path = lines(tmp_path / "data.jsonl", rows)
+    result = curated(path, tmp_path / "run", {"use": "exact-duplicates", "on": ["messages"]}, on=["messages"])
+    assert dropped(result) == {"data.jsonl:2": "no_text"}
+    assert json.loads(load(result.dataset, tmp_path / "cache")[0]["messages"]) == rows[0]["messages"]
+    assert "data.jsonl: the values of messages are of several kinds" in caplog.text
+
+
+def test_a_step_that_would_look_at_nothing_is_refused(tmp_path: Path) -> None:
+    path = lines(tmp_path / "data.jsonl", TABLE)
+    for step in ({"use": "exact-duplicates"}, {"use": "instruction-profile", "refusals": {"on": ["anser"]}}):
+        with pytest.raises(RecipeError, match=r"steps\[0\]\.(\w+\.)?on: there is no column") as caught:
+            curated(path, tmp_path / "run", step)
+        assert caught.value.hint == "the columns are question, n, tags, at, any"
+        assert not (tmp_path / "run").exists()
+
+
 def test_the_records_of_a_run_go_on_with_their_ids_provenance_and_scores(tmp_path: Path) -> None:
     first = synthesize(
         Recipe(

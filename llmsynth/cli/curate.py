@@ -38,6 +38,9 @@ def curate(
     base_url: make.BaseUrl = "",
     api_key_env: make.ApiKeyEnv = "",
     prompts: make.PromptFolder = "",
+    by: Annotated[
+        str, typer.Option(metavar="COLUMNS", help="Tell in the report what the values of these columns lose each.")
+    ] = "",
     name: Annotated[str, typer.Option(help="What the dataset is called. [as IN]")] = "",
     seed: make.Seed = 0,
     license: make.License = "",
@@ -81,6 +84,7 @@ def curate(
         **_work(steps),
     }
     data |= {"target": n} if n else {}
+    data |= {"categories": _names(by)} if by else {}
     data |= {"prompts": prompts} if prompts else {}
     data |= {"license": license} if license else {}
     if model:
@@ -133,14 +137,13 @@ _IN_FILE = {"steps", "selectors", "models"}
 def _lay_out(data: dict[str, Any], on: tuple[str, ...]) -> None:
     """Tell the generator and each step which columns to look at, where their defaults are not those of the source."""
     from llmsynth import options
-    from llmsynth.generators.rows import Rows, holds_text
+    from llmsynth.generators.rows import Rows
     from llmsynth.layout import Layout
     from llmsynth.selectors import SELECTORS
     from llmsynth.steps import STEPS
 
-    about = Rows(data["generator"]["path"], columns=tuple(data["generator"].get("columns", ()))).about
-    texts = [column for column, kind in about.columns.items() if holds_text(kind)]
-    layout = Layout.of(texts, on)
+    rows = Rows(data["generator"]["path"], columns=tuple(data["generator"].get("columns", ())))
+    layout = Layout.of(rows.texts, on)
     data["generator"]["on"] = [*layout.whole]
     for key, registry in (("steps", STEPS), ("selectors", SELECTORS)):
         for place, spec in enumerate(data.get(key, [])):

@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from llmsynth.cli import console
+from llmsynth.cli.funnel import funnel_table
 from llmsynth.errors import RunError
 from llmsynth.prices import FREE, Price
 from llmsynth.record import Record
@@ -55,10 +56,7 @@ def status(run: RunArgument) -> None:
     rows = told["rows"]
     dropped, lost = sum(rows["dropped"].values()), sum(rows["failed"].values())
     print(f"finished: {rows['kept']} kept + {dropped} dropped + {lost} failed = {rows['in']} rows")
-    for reason, count in rows["dropped"].items():
-        print(f"  dropped {count:6}  {reason}")
-    for reason, count in rows["failed"].items():
-        print(f"  failed  {count:6}  {reason}")
+    print(funnel_table(told))
     if told["missing"]:
         print(f"left: {told['missing']} of {told['target']} rows wanted")
     if lost:
@@ -140,7 +138,7 @@ def show(
         if dropped and (r.dropped is None or r.dropped.reason != dropped):
             continue
         reason = f"{r.status}: {r.dropped.reason}" if r.dropped else r.status
-        print(f"{r.id}\t{reason}\t{str(r.fields.get('instruction', ''))[:100]!r}")
+        print(f"{r.id}\t{reason}\t{_beginning(r)!r}")
         listed += 1
         if listed == n:
             break
@@ -149,6 +147,12 @@ def show(
         console.say(
             f"no record was dropped for {dropped!r}; dropped: {told}" if dropped else f"{run} has no record yet"
         )
+
+
+def _beginning(record: Record) -> str:
+    """Of the instruction, or of whatever text comes first."""
+    texts = [record.fields.get("instruction"), *record.fields.values()]
+    return next((str(text)[:100] for text in texts if text), "")
 
 
 def print_trail(directory: Path, records: Iterable[Record]) -> None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from llmsynth.column_types import ColumnType, column_type
+from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.generators.protocol import About, StageEstimate
 from llmsynth.record import Drop, Record
@@ -20,11 +20,10 @@ from llmsynth.run import Run
 from llmsynth.sources import read_rows
 from llmsynth.sources.inference import converted
 from llmsynth.sources.runs import is_run, kept_records, survey_run
-from llmsynth.sources.survey import Survey, survey
+from llmsynth.sources.survey import Survey, holds_text, survey
 from llmsynth.text import has_lone_surrogate
 
 BATCH = 1_024  # rows that go through the steps together
-_TURN = ({"role", "content"}, {"from", "value"})  # what a turn of a conversation has
 _CONVERSATION = {"instruction", "input", "output"}
 
 log = logging.getLogger(__name__)
@@ -82,6 +81,12 @@ class Rows:
         )
 
     @property
+    def texts(self) -> list[str]:
+        """The columns that hold text, or conversations."""
+        columns = self.survey.columns
+        return [n for n in self._names if (holds_text(self.types[n]) if n in self.types else columns[n].text)]
+
+    @property
     def name(self) -> str:
         """What the source may be called in public."""
         return Path(self.path).name
@@ -108,6 +113,13 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
+        mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
+        if mixed:
+            log.warning(
+                "%s: the values of %s are of several kinds: the dataset has them as JSON text",
+                self.name,
+                ", ".join(mixed),
+            )
 
     def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
         return []
@@ -186,28 +198,17 @@ class Rows:
         """Raise `SourceError` for a column without texts; say aloud where most rows lack one."""
         found, column = self.survey, self.survey.columns[name]
         kind = self._type(name) or ""
-        if not holds_text(kind):
-            texts = ", ".join(other for other in self._names if holds_text(self._type(other) or ""))
+        if name not in (texts := self.texts):
             example = f", such as {column.example}" if column.example and kind == column.type else ""
             raise SourceError(
                 f"{self.path}: the column {name} is no text: it holds {kind}{example}",
-                f"columns of text: {texts}" if texts else "no column of it is text",
+                f"columns of text: {', '.join(texts)}" if texts else "no column of it is text",
             )
         if column.values == 0:
             raise SourceError(f"{self.path}: the column {name} has no value in any row", "name one that has")
         if column.values is not None and column.values < found.rows / 2:
             share = column.values / found.rows
             log.warning("%s: the column %s has a value in %.1f%% of the rows only", self.name, name, 100 * share)
-
-
-def holds_text(kind: str) -> bool:
-    """Whether a column type is text, or conversations."""
-    found = column_type(kind)
-    return found.name in ("string", "messages") or (found.item is not None and _is_turn(found.item))
-
-
-def _is_turn(kind: ColumnType) -> bool:
-    return any(kind.fields.keys() >= needed for needed in _TURN)
 
 
 _SHORT = (int, float, bool)

@@ -10,7 +10,7 @@ import numpy as np
 from llmsynth.similarity import vector_kernels as kernels
 from llmsynth.similarity.compiling import Ints, Longs, Shorts, Singles, room
 
-_CENTRES = 256
+CENTRES = 256
 _SAMPLE = 25_600  # vectors that the centres are made from
 _ROUNDS = 10
 _CHUNK = 4096  # vectors whose pairs with a block are listed at once
@@ -64,7 +64,7 @@ class Cell:
         return np.concatenate(rows), np.concatenate(places)
 
 
-def centres_of(vectors: Shorts, count: int = _CENTRES) -> Shorts:
+def centres_of(vectors: Shorts, count: int = CENTRES) -> Shorts:
     """Up to `count` centres of fixed vectors, by ten rounds of spherical k-means on a sample, evenly drawn.
 
     The arithmetic is exact but for one square root a number, so they are the same wherever they are made.

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmsynth.similarity import vector_kernels as kernels
-from llmsynth.similarity.cells import Cell, centres_of
+from llmsynth.similarity.cells import CENTRES, Cell, centres_of
 from llmsynth.similarity.compiling import Floats, Longs, Shorts, Singles, room
 
 ONE = 32_767  # stands for 1
@@ -42,6 +42,11 @@ class Found(NamedTuple):
 
     places: Longs
     cosines: Floats
+
+
+def compared(held: int, exact_up_to: float = EXACT_UP_TO) -> float:
+    """How many vectors one is compared with, in the mean, in a pool of so many."""
+    return held if held <= exact_up_to else held * (_PROBES / CENTRES + 1 / _SAMPLED)
 
 
 class VectorPool:

@@ -9,6 +9,7 @@ from llmsynth.column_types import column_type, json_text, type_name
 from llmsynth.text import shorten
 
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
+TURN = ({"role", "content"}, {"from", "value"})  # what a turn of a conversation has, in either spelling
 _EXACT = 2**53  # whole numbers up to here are floats too
 
 
@@ -23,6 +24,7 @@ class Values:
         self._elements: Values | None = None
         self._fields: dict[str, Values] | None = None
         self._alike = True  # all objects have the same keys
+        self._common: set[str] = set()  # the keys that all objects have
 
     def note(self, values: Sequence[Any]) -> None:
         """Take further values; None is no value."""
@@ -50,6 +52,14 @@ class Values:
         """The narrowest type (see `llmsynth.column_types`) that holds all values; `json` where only JSON text does."""
         return self._type() or "json"
 
+    @property
+    def conversations(self) -> bool:
+        """Whether they are lists of turns, however these differ otherwise."""
+        turns = self._elements
+        if turns is None or self._kinds != {list}:
+            return False
+        return turns._kinds == {dict} and any(turns._common >= needed for needed in TURN)
+
     def _type(self) -> str | None:
         kinds = self._kinds
         if kinds <= {str}:
@@ -74,6 +84,8 @@ class Values:
     def _note_objects(self, objects: Sequence[dict[str, Any]]) -> None:
         if self._fields is None:
             self._fields = {name: Values() for name in objects[0]}
+            self._common = set(objects[0])
+        self._common.intersection_update(*objects)
         keys = self._fields.keys()
         self._alike = self._alike and all(value.keys() == keys for value in objects)
         if self._alike:

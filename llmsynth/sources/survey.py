@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmsynth.column_types import type_of_arrow
+from llmsynth.column_types import column_type, type_of_arrow
 from llmsynth.errors import SourceError
-from llmsynth.sources.inference import Values
+from llmsynth.sources.inference import TURN, Values
 from llmsynth.sources.rows import Row, data_files, read_rows
 
 _BATCH = 1_000
@@ -24,11 +24,13 @@ class Column:
     """A column of a source.
 
     type: see `llmsynth.column_types`; None for what no record can hold, such as images.
+    text: whether it holds text, or conversations.
     values: rows that have a value in it; None where a file does not say.
     example: the first value that is no text, cut short; of a Parquet or Arrow file the type it declares.
     """
 
     type: str | None
+    text: bool
     values: int | None
     example: str = ""
 
@@ -62,6 +64,13 @@ def survey(path: str | Path) -> Survey:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}", "Check its permissions.") from error
 
 
+def holds_text(kind: str) -> bool:
+    """Whether a column type is text, or conversations."""
+    found = column_type(kind)
+    turns = found.item.fields.keys() if found.item else set()
+    return found.name in ("string", "messages") or any(turns >= needed for needed in TURN)
+
+
 def survey_rows(rows: Iterable[Row], digest: str) -> Survey:
     """The same for rows from anywhere."""
     seen: dict[str, Values] = {}
@@ -80,7 +89,10 @@ def survey_rows(rows: Iterable[Row], digest: str) -> Survey:
             _note(seen, batch)
             batch = []
     _note(seen, batch)
-    columns = {name: Column(values.type, values.present, values.example) for name, values in seen.items()}
+    columns = {
+        name: Column(values.type, values.conversations or holds_text(values.type), values.present, values.example)
+        for name, values in seen.items()
+    }
     return Survey(columns, count, unreadable, tuple(problems), digest)
 
 
@@ -112,7 +124,8 @@ def _declared(files: Sequence[Path], digest: str) -> Survey | None:
     for place, field in enumerate(schemas[0]):
         nulls = [missing[place] for _, _, missing in found]
         values = None if None in nulls else rows - sum(count for count in nulls if count is not None)
-        columns[field.name] = Column(type_of_arrow(field.type, features.get(field.name)), values, str(field.type))
+        kind = type_of_arrow(field.type, features.get(field.name))
+        columns[field.name] = Column(kind, kind is not None and holds_text(kind), values, str(field.type))
     return Survey(columns, rows, 0, (), digest)
 
 

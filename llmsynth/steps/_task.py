@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from llmsynth.columns import turns
 from llmsynth.record import Record
 
 
@@ -50,7 +50,7 @@ def task_of(record: Record, columns: Columns, output: str = "") -> Task | NoTask
     """The task of a record, or why there is none. `output` names another field than the columns' one."""
     output = output or columns.output
     if output not in record.fields and columns.messages in record.fields:
-        return _last_turn(record.fields[columns.messages], columns, record)
+        return _last_turn(turns(record.fields[columns.messages]), columns, record)
     texts = []
     for name, needed in (
         (columns.instruction, True),
@@ -59,7 +59,7 @@ def task_of(record: Record, columns: Columns, output: str = "") -> Task | NoTask
         (columns.source, False),
     ):
         value = record.fields.get(name)
-        text = answer_in(value) if name == output else text_of(value)
+        text = answer_in(value) if name == output else plain_text(value)
         if text is None:
             return NoTask("no_text", f"the field {name!r} holds a {type(record.fields[name]).__name__}")
         if needed and not text.strip():
@@ -73,11 +73,10 @@ def turns_of(record: Record, columns: Columns) -> list[Task] | NoTask:
     if columns.output in record.fields or columns.messages not in record.fields:
         task = task_of(record, columns)
         return task if isinstance(task, NoTask) else [task]
-    turns = record.fields[columns.messages]
-    ends = [n for n in range(len(turns)) if _is_answer(turns[n])] if isinstance(turns, Sequence) else []
+    said = turns(record.fields[columns.messages]) or []
     tasks: list[Task] = []
-    for end in ends:
-        task = _last_turn(turns[: end + 1], columns, record)
+    for end in (n for n, (who, _) in enumerate(said, 1) if who == "assistant"):
+        task = _last_turn(said[:end], columns, record)
         if isinstance(task, NoTask):
             return task
         tasks.append(task)
@@ -86,12 +85,12 @@ def turns_of(record: Record, columns: Columns) -> list[Task] | NoTask:
 
 def answer_in(value: Any) -> str | None:
     """An answer as text: also the last turn of a conversation, as preference data has them."""
-    if isinstance(value, Sequence) and not isinstance(value, str) and value and all(map(_is_turn, value)):
-        return str(value[-1]["content"]) if _is_answer(value[-1]) else None
-    return text_of(value)
+    if (said := turns(value)) is not None:
+        return said[-1][1] if said[-1][0] == "assistant" else None
+    return plain_text(value)
 
 
-def text_of(value: Any) -> str | None:
+def plain_text(value: Any) -> str | None:
     """A field as text: nothing for null, numbers and truth values as they are written; None for what is no text."""
     if value is None:
         return ""
@@ -100,22 +99,13 @@ def text_of(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int | float) else None
 
 
-def _last_turn(turns: Any, columns: Columns, record: Record) -> Task | NoTask:
-    if not isinstance(turns, Sequence) or isinstance(turns, str) or not all(_is_turn(turn) for turn in turns):
+def _last_turn(said: list[tuple[str, str]] | None, columns: Columns, record: Record) -> Task | NoTask:
+    if said is None:
         return NoTask("no_text", f"the field {columns.messages!r} holds no conversation")
-    if not turns or not _is_answer(turns[-1]) or not turns[-1]["content"].strip():
+    *before, (who, answer) = said
+    if who != "assistant" or not answer.strip():
         return NoTask("no_text", f"the field {columns.messages!r} does not end in an answer")
-    before = turns[:-1]
-    if not any(turn["content"].strip() for turn in before):
+    if not any(text.strip() for _, text in before):
         return NoTask("no_text", f"nothing comes before the answer in {columns.messages!r}")
-    asked = before[0]["content"] if len(before) == 1 else "\n\n".join(f"{t['role']}: {t['content']}" for t in before)
-    source = text_of(record.fields.get(columns.source)) or ""
-    return Task(asked, "", turns[-1]["content"], source)
-
-
-def _is_turn(turn: Any) -> bool:
-    return isinstance(turn, Mapping) and isinstance(turn.get("content"), str) and isinstance(turn.get("role"), str)
-
-
-def _is_answer(turn: Any) -> bool:
-    return _is_turn(turn) and turn["role"] == "assistant"
+    asked = before[0][1] if len(before) == 1 else "\n\n".join(f"{who}: {text}" for who, text in before)
+    return Task(asked, "", answer, plain_text(record.fields.get(columns.source)) or "")
