@@ -55,6 +55,7 @@ def test_the_wheel_carries_prompts_seeds_recipes_and_the_teacher(wheel: Path) ->
         "llmsynth/data/seeds.jsonl",
         "llmsynth/data/pocket/model.safetensors",
         "llmsynth/data/embedder/vectors.npz",
+        "llmsynth/data/embedder/README.md",
         "llmsynth/recipes/demo.yaml",
         "llmsynth/py.typed",
     ):
