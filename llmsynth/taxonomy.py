@@ -225,6 +225,12 @@ def _load(path: Path, inside: tuple[Path, ...]) -> Taxonomy:
             name = _scalar(item, path)
             found = _find(name, path.parent, f"{_at(path, item)}: ")
             taxonomy = taxonomy.merge(_load(found, (*inside, resolved)))
+    fields = parts.get("fields")
+    if isinstance(fields, yaml.ScalarNode) and not _is_null(fields):
+        raise SourceError(
+            f"{_at(path, fields)}: `fields` is one word, {shorten(fields.value, 40)!r}",
+            "the fields stand below it, each on a line of its own",
+        )
     if "fields" in parts:
         own = Taxonomy("", _Reader(path).children(parts["fields"], ()))
         taxonomy = taxonomy.merge(own)

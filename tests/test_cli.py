@@ -260,3 +260,8 @@ def test_showing_a_reason_that_no_record_has_tells_the_reasons_there_are(llmsynt
     outcome = llmsynth("show", "out", "--dropped", "no_such_reason")
     assert outcome.code == 0 and outcome.out == ""
     assert "no record was dropped for 'no_such_reason'" in outcome.err
+
+
+def test_the_version_is_printed_without_a_command(llmsynth) -> None:
+    outcome = llmsynth("--version")
+    assert (outcome.code, outcome.out) == (0, f"{llmsynth_package.__version__}\n")

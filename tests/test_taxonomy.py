@@ -84,6 +84,11 @@ def test_g1_a_hostile_name_is_a_name(name: str, tmp_path: Path) -> None:
     assert load(tmp_path, taxonomy.to_yaml(), "again.yaml").disciplines() == taxonomy.disciplines()
 
 
+def test_a_word_where_the_fields_stand_is_no_taxonomy(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="line 1: `fields` is one word, '3'"):
+        load(tmp_path, "fields: 3\n")
+
+
 def test_names_that_yaml_takes_for_other_values_are_names(tmp_path: Path) -> None:
     taxonomy = load(tmp_path, "fields:\n  1984: [No, on, 1.10, 2020-01-01]\n")
     assert taxonomy.disciplines() == [("1984", name) for name in ("No", "on", "1.10", "2020-01-01")]
