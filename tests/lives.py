@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def start(text: str, directory: Path, first_wait: float | None = None) -> Any:
 def finish(text: str, directory: Path) -> None:
     """Run a recipe in this process, to its end."""
     one_run.run(text, str(directory))
+
+
+def received(server: Loopback) -> int:
+    """Requests so far, once those have been read that a killed process had sent: on a busy machine a moment later."""
+    count = -1
+    while count != server.requests:
+        count = server.requests
+        time.sleep(0.05)
+    return count
 
 
 def contents(directory: Path) -> dict[str, str]:

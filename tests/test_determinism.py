@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from llmsynth.journal import read_entries
-from tests.lives import CONCURRENCY, KILLS, contents, finish, recipe, report, start
+from tests.lives import CONCURRENCY, KILLS, contents, finish, received, recipe, report, start
 from tests.loopback import Loopback
 
 
@@ -78,7 +78,7 @@ def kill_and_resume(text: str, directory: Path, server: Loopback, moment: int, d
     journal = directory / "journal.jsonl"
     entries = read_entries(journal) if journal.exists() else iter(())
     kept = sum(not entry["model"].startswith("once:") for entry in entries)  # what no server was asked for is none
-    lost = server.requests - begin - kept
+    lost = received(server) - begin - kept
     finish(text, directory)
     return lost
 
