@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from llmsynth.errors import BudgetError
 from llmsynth.prices import FREE, Price
-from llmsynth.request import Completion
+from llmsynth.request import Completion, Request
+from llmsynth.text import rough_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Caps:
     """Where a run stops, resumably. None is no cap. Answers that the journal already holds count too.
 
     cost: US dollars. tokens: of prompts and completions together. requests: answers asked for.
+    Tokens that a server does not count are estimated here, as a cap that is never reached is none.
     """
 
     cost: float | None = None
@@ -79,9 +81,15 @@ class Budget:
         """Note a request that is asked for, fresh or replayed."""
         self.requests += 1
 
-    def spend(self, completion: Completion, price: Price | None) -> None:
-        """Note what an answer cost."""
-        prompt, made = completion.prompt_tokens or 0, completion.completion_tokens or 0
+    def spend(self, request: Request, completion: Completion, price: Price | None) -> None:
+        """Note what the answer to a request cost."""
+        if completion.failure and not completion.failure.final:
+            return  # nothing came, nothing was paid
+        prompt, made = completion.prompt_tokens, completion.completion_tokens
+        if prompt is None:
+            prompt = round(sum(rough_tokens(message["content"]) for message in request.messages))
+        if made is None:
+            made = round(rough_tokens(completion.text))
         self.tokens += prompt + made
         if price is not None:
             self.cost += price.cost(prompt, made)

@@ -30,6 +30,13 @@ class Citation:
 
 
 PAPERS: dict[str, Citation] = {
+    "auto-evol-instruct": Citation(
+        key="zeng2024auto",
+        title="Automatic Instruction Evolving for Large Language Models",
+        authors=("Weihao Zeng", "Can Xu", "Yingxiu Zhao", "Jian-Guang Lou", "Weizhu Chen"),
+        year=2024,
+        arxiv="2406.00770",
+    ),
     "evol-instruct": Citation(
         key="xu2023wizardlm",
         title="WizardLM: Empowering Large Language Models to Follow Complex Instructions",

@@ -28,6 +28,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _CONNECT_SECONDS = 30.0
+_SHORTEST_KEY = 16  # characters
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Endpoint:
     """
 
     url: str
-    key: str
+    key: str = field(repr=False)
     key_env: str
     timeout: float
     model: str
@@ -52,19 +53,21 @@ class Endpoint:
 
     async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
         """What the server answers under status 200. Raises `RequestFailedError`, or a `BackendError`."""
+        data = self.without_key(orjson.dumps(body))
         try:
-            async with self._http().post(self.url + path, data=orjson.dumps(body), proxy=self.proxy) as response:
+            async with self._http().post(self.url + path, data=data, proxy=self.proxy) as response:
                 payload = await response.read()
+        # nothing is raised `from` these: a traceback shows them as they are, with the password of a proxy
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestFailedError(
                 "connection", f"cannot reach {self.url}: {self.redact(_cause(error))}", retryable=True
-            ) from error
-        except TimeoutError as error:
-            raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from error
+            ) from None
+        except TimeoutError:
+            raise RequestFailedError("timeout", f"no answer within {self.timeout:g} s", retryable=True) from None
         except (aiohttp.ClientError, ConnectionError) as error:
             raise RequestFailedError(
                 "connection_lost", f"the answer broke off: {self.redact(_cause(error))}", retryable=True
-            ) from error
+            ) from None
         told = rates(response.headers)
         if told is not None:
             self.rates_told = told
@@ -83,9 +86,9 @@ class Endpoint:
         where = f"{self.url} answered {status}: {said}"
         if status in (401, 403):
             return AuthenticationError(where, f"the key came from {self.key_env}; is it right for this endpoint?")
-        if status == 404:
+        if status in (404, 405) or (status == 400 and b"model_not_found" in payload):
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
-        if status == 429 and b"insufficient_quota" in payload:
+        if status == 402 or (status == 429 and b"insufficient_quota" in payload):
             return BackendError(where, "add credit, then run the same command again: nothing is lost")
         withheld = status == 400 and b"content_filter" in payload  # so Azure says it, of the prompt too
         return RequestFailedError(
@@ -101,10 +104,28 @@ class Endpoint:
         said = shorten(self.redact(payload[:2000].decode("utf-8", "replace")), 200)
         return RequestFailedError("bad_reply", f"the server sent no {what}: {said}", retryable=True)
 
+    def without_key(self, body: bytes) -> bytes:
+        """A request body, which does not hold the key: the journal and the corpus would hold it too."""
+        if self._is_secret and self.key.encode() in body:
+            raise BackendError(
+                f"a prompt holds the key that {self.key_env} names; it was not sent, nor written anywhere",
+                "find it in the seeds, prompts or options of the recipe, take it out, and have the key replaced",
+            )
+        return body
+
+    def key_in(self, text: str) -> bool:
+        """Whether a text holds the key, where that is a secret."""
+        return self._is_secret and self.key in text
+
     def redact(self, text: str) -> str:
         """The text without the key, and without the password of a proxy."""
         text = _USER_INFO.sub("//", text)
         return text.replace(self.key, "[key]") if self.key else text
+
+    @property
+    def _is_secret(self) -> bool:
+        """Whether the key is one, rather than the EMPTY or x that a local server is given."""
+        return len(self.key) >= _SHORTEST_KEY
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -156,6 +177,11 @@ def _check_address(url: str) -> None:
         host = None
     if not host or address.scheme not in ("http", "https"):
         raise RecipeError(f"base_url {url!r} is no http(s) address", "such as http://localhost:8000/v1")
+    if address.query_string or address.fragment:
+        raise RecipeError(
+            f"base_url goes on behind its path, to {host}",
+            "it ends in the path; a key goes into a variable, see api_key_env",
+        )
     if address.user or address.password:
         raise RecipeError(
             f"base_url holds a password for {host}", "recipes are published: put it into a variable, see api_key_env"

@@ -48,7 +48,7 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     requests = sum(stage.requests for stage in stages)
     target = "no target: bounded by max_requests" if run.target is None else f"{run.target:,} rows"
     lines.append(f"{target}, {requests:,} requests, {total} US dollars")
-    basis = f"survival measured on {past}" if past else "survival assumed: half of the instructions, one row each"
+    basis = f"survival measured on {past}" if past else "survival assumed, as no run was named to measure it on"
     lines.append(f"{basis}; tokens {'as there' if past else 'at four characters each'}; prices of {prices_as_of()}")
     return "\n".join(lines)
 

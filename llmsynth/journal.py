@@ -73,14 +73,17 @@ class Journal:
         """Completions found on opening."""
         return len(self._keys)
 
-    def get(self, key: str) -> Completion | None:
-        """The completion stored under a key when the journal was opened, if any."""
+    def get(self, key: str, request: Request | None = None, model: str = "") -> Completion | None:
+        """The completion stored under a key when the journal was opened, if any; `model` answered `request` with it."""
         short = int(key[:16], 16)
         position = bisect_left(self._keys, short)
         while position < len(self._keys) and self._keys[position] == short:
             entry = self._read(self._offsets[position])
-            if entry is not None and entry.get("key") == key:
-                return _completion(entry)
+            if entry is None:
+                self.torn += 1
+                log.warning("%s: the answer %s is damaged, and will be asked for again", self.path, key)
+            elif entry.get("key") == key:
+                return _completion(entry, request, model)
             position += 1
         return None
 
@@ -170,14 +173,17 @@ class Journal:
                 asyncio.get_running_loop().run_in_executor(None, _sync, descriptor)
 
     def _scan(self) -> tuple[array[int], array[int], int]:
-        """Index every whole line; cut a torn last one off, count damaged ones."""
+        """Index every whole line; cut a torn last one off, count damaged ones.
+
+        Whether an answer is damaged inside is seen when it is read: to parse each twice would take as long again.
+        """
         keys, offsets = array("Q"), array("q")
         offset = 0
         size = os.fstat(self._fd).st_size
         with open(self._fd, "rb", closefd=False, buffering=1 << 20) as file:
             for line in file:
                 start, offset = offset, offset + len(line)
-                if not line.endswith(b"}\n") or not _whole(line):
+                if not line.endswith(b"}\n") or not (line.startswith(_PREFIX) or _whole(line)):
                     self.torn += 1
                     if not line.endswith(b"\n"):
                         offset = start
@@ -217,7 +223,7 @@ def _whole(line: bytes) -> bool:
         return False
 
 
-def _completion(entry: dict[str, Any]) -> Completion | None:
+def _completion(entry: dict[str, Any], request: Request | None, model: str) -> Completion | None:
     """What an entry holds; None for a line that somebody else wrote."""
     try:
         prompt_tokens, completion_tokens = entry["usage"]
@@ -228,6 +234,8 @@ def _completion(entry: dict[str, Any]) -> Completion | None:
             completion_tokens=completion_tokens,
             key=entry["key"],
             replayed=True,
+            request=request,
+            model=model,
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -7,11 +7,11 @@ import dataclasses
 import logging
 import random
 import sys
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from llmsynth.budget import Budget, Usage
 from llmsynth.errors import LlmsynthError, UnavailableError
 from llmsynth.journal import Journal
 from llmsynth.limits import Lane, Limiter, Rates
+from llmsynth.order import Ready, ordered
 from llmsynth.policy import FinishPolicy, both
 from llmsynth.prices import Price
 from llmsynth.request import Backend, Completion, Failure, Request, RequestFailedError
@@ -26,9 +27,6 @@ from llmsynth.text import fingerprint, has_lone_surrogate, rough_tokens
 from llmsynth.trouble import Trouble
 
 log = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _FIRST_WAIT = 0.5  # seconds before the second attempt; doubles, up to _LONGEST_WAIT
 _LONGEST_WAIT = 30.0
@@ -147,13 +145,13 @@ class Model:
             request = dataclasses.replace(request, sampling=request.sampling.override(self.sampling))
         key = self._key(request)
         usage = self.usage.setdefault(request.stage, Usage())
-        found = self._journal.get(key)
+        found = self._replayed(request, key)
         if found is not None:
             usage.replayed += 1
-            self._budget.send()
+            usage.lengthened += found.key != key
             found = self._policy.judged(found)
-            self._settle(usage, found)
-            return found.answering(request, self.backend.name, key)
+            usage.add(found, self.price)
+            return found
         task = asyncio.create_task(self._complete(request.keyed(key), key, usage))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -170,6 +168,8 @@ class Model:
         parts: list[Any] = [request.messages, request.sampling.body()]
         if request.schema is not None:
             parts.append(request.schema)
+            if how := getattr(self.backend, "structured", ""):
+                parts.append(how)
         if request.continuations:
             parts.append(request.continuations)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
@@ -178,29 +178,54 @@ class Model:
         self._occurrences[content] += 1
         return fingerprint(content, str(occurrence))
 
+    def _replayed(self, request: Request, key: str) -> Completion | None:
+        """What the journal holds for a request; None if something of it is still to be asked for."""
+        found = self._journal.get(key, request, self.backend.name)
+        if found is None:
+            return None
+        longer = self._policy.longer(request, found)
+        second = self._journal.get(_second(key), longer, self.backend.name) if longer else None
+        if longer and second is None:
+            return None
+        self._budget.send()
+        self._budget.spend(request, found, self.price)
+        if longer is None or second is None:
+            return found
+        self._budget.send()
+        self._budget.spend(longer, second, self.price)
+        return both(found, second)
+
     async def _complete(self, request: Request, key: str, usage: Usage) -> Completion:
         try:
-            completion = await self._attempt(request)
+            completion = await self._answer(request, key)
             longer = self._policy.longer(request, completion)
-            if longer is not None and not self._closing:
+            if longer is not None:
+                if self._closing:
+                    raise asyncio.CancelledError  # the next run asks for the longer one: this one is in the journal
                 usage.lengthened += 1
-                second = await self._attempt(longer)
+                second = await self._answer(longer.keyed(_second(key)), _second(key))
                 completion = completion if second.failure else both(completion, second)
         except LlmsynthError as error:
             self._fatal = error  # what waits behind this one need not find out for itself
             raise
+        completion = self._policy.judged(completion)
+        usage.add(completion, self.price)
+        return completion
+
+    async def _answer(self, request: Request, key: str) -> Completion:
+        """The answer to a request, in the journal by the time it is returned."""
+        found = self._journal.get(key, request, self.backend.name)
+        if found is not None:  # cut by the token limit in an earlier run, which ended before it asked for more
+            self._budget.send()
+            self._budget.spend(request, found, self.price)
+            return found
+        completion = await self._attempt(request)
         if has_lone_surrogate(completion.text):
             text = completion.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             completion = dataclasses.replace(completion, text=text)
         completion = completion.answering(request, self.backend.name, key)
         await self._journal.append(key, request, self._identity, completion)
-        completion = self._policy.judged(completion)
-        self._settle(usage, completion)
         return completion
-
-    def _settle(self, usage: Usage, completion: Completion) -> None:
-        usage.add(completion, self.price)
-        self._budget.spend(completion, self.price)
 
     async def _attempt(self, request: Request) -> Completion:
         tries = _Tries()
@@ -215,10 +240,11 @@ class Model:
                     self._budget.check()
                     self._budget.send()
                 outcome = await self._try(request, lane, tries)
+                if isinstance(outcome, Completion):
+                    self._budget.spend(request, outcome, self.price)  # before the next one may be sent
+                    return outcome
             finally:
                 lane.leave()
-            if isinstance(outcome, Completion):
-                return outcome
             if outcome:
                 await asyncio.sleep(outcome)
 
@@ -282,6 +308,11 @@ class Model:
         return sum(rough_tokens(message["content"]) for message in request.messages) + most
 
 
+def _second(key: str) -> str:
+    """The key of the answer that was asked for because the one of this key was cut short."""
+    return fingerprint(key, "longer")
+
+
 @dataclass(slots=True)
 class _Tries:
     """What one request has been through. `failed` counts attempts, `limited` answers that say to wait."""
@@ -289,77 +320,6 @@ class _Tries:
     begun: bool = False
     failed: int = 0
     limited: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ready(Generic[Result]):
-    """A result that is there already, where a future of it would cost a replayed row more than anything else does."""
-
-    value: Result
-
-    def done(self) -> bool:
-        return True
-
-    def result(self) -> Result:
-        return self.value
-
-
-async def ordered(
-    start: Callable[[Item], Awaitable[Result] | Ready[Result]],
-    items: Iterable[Item] | AsyncIterable[Item],
-    lookahead: int,
-) -> AsyncGenerator[Result, None]:
-    """`start(item)` for each item, concurrently, yielding results in the order of the items.
-
-    Item i is pulled once result i - lookahead has been consumed, never earlier and never later: the
-    state that `items` sees when it makes an item is the same in every run. `start` is called in item
-    order as well. Coroutines whose results are never consumed are cancelled; futures are left alone.
-    """
-    if lookahead < 1:
-        raise ValueError(f"lookahead must be at least 1, not {lookahead}")
-    source = _as_async(items)
-    pending: deque[tuple[asyncio.Future[Result] | Ready[Result], bool]] = deque()
-    exhausted = False
-    try:
-        while True:
-            while not exhausted and len(pending) < lookahead:
-                try:
-                    item = await anext(source)
-                except StopAsyncIteration:
-                    exhausted = True
-                else:
-                    started = start(item)
-                    if isinstance(started, (asyncio.Future, Ready)):
-                        pending.append((started, False))
-                    else:
-                        pending.append((asyncio.ensure_future(started), True))
-            if not pending:
-                return
-            oldest, _ = pending[0]
-            if isinstance(oldest, asyncio.Future) and not oldest.done():
-                await asyncio.wait((oldest,))
-            pending.popleft()
-            yield oldest.result()
-    finally:
-        # a future that `start` handed over is somebody else's, such as a request already paid for
-        ours = [waiting for waiting, made_here in pending if made_here and isinstance(waiting, asyncio.Future)]
-        for waiting in ours:
-            waiting.cancel()
-        await asyncio.gather(*ours, return_exceptions=True)
-        await source.aclose()
-
-
-async def _as_async(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
-    if isinstance(items, AsyncIterable):
-        try:
-            async for item in items:
-                yield item
-        finally:
-            if isinstance(items, AsyncGenerator):
-                await items.aclose()
-    else:
-        for item in items:
-            yield item
 
 
 async def _outcome(task: asyncio.Task[Completion]) -> Completion:

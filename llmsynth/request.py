@@ -63,7 +63,9 @@ class Request:
     prompt: the id of the prompt file the messages were rendered from.
     key: its journal key, set by `Model`: what identifies it across runs.
     seed: set by `Model` from the key, for backends that can seed their sampling per request.
-    schema: the JSON schema the answer has to satisfy, for backends that can constrain decoding.
+    schema: the JSON schema that the answer has to satisfy, for backends that can constrain decoding. Not all can,
+        nor do those that can always: the messages ask for it in words too, and who reads the answer checks it,
+        as `parsing.parse_fitting` does.
     continuations: texts that might come next; how likely they are is asked for, and nothing is generated. The
         completion's text tells it as `llmsynth.likelihood` reads it. For backends that have `likelihoods`.
     """
@@ -169,7 +171,8 @@ class Backend(Protocol):
 
     A backend may have more: `attach(directory)`, called before the first request with the run's directory;
     `stop_sending() -> float`, called when the run ends, which returns the seconds that waiting for what was sent is
-    worth; `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
+    worth; `structured`, how it is told of a schema, which is part of the journal key of requests that have one;
+    `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
     there is to be no bound on it; `likelihoods`, which is "texts" where it can tell how likely any text is after the
     messages, and "choices" where it can tell that of single tokens only.
     """

@@ -70,6 +70,8 @@ class Run:
     target: kept records asked for; None means until the generator ends by itself.
     tally: the records that have passed all steps, counted by whoever consumes the generator.
     notes: what the generator wants the report to tell, such as why it stopped.
+    files: what the generator leaves in the run's directory beside its records, path to text; `synthesize` writes them.
+    journal: of the run, for what is dear and no model's; None outside a run's directory.
     settle: sends the records yielded so far through the steps at once, so that the tally holds them all.
     expected: how many records the generator will yield in all, where that is known.
     phase: what is being done once the generator has ended, such as "writing the dataset".
@@ -83,6 +85,8 @@ class Run:
     target: int | None = None
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, object] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    journal: Journal | None = None
     settle: Callable[[], Awaitable[None]] = _nothing_to_settle
     expected: int | None = None
     phase: str = ""
@@ -97,17 +101,19 @@ class Run:
         directory: str | Path,
         models: Backend | Mapping[str, Backend],
         *,
-        prompts: Prompts | None = None,
+        prompts: str | Path | None = None,
         seed: int = 0,
     ) -> AsyncIterator[Run]:
         """A run for code of your own, such as a notebook's: `async with Run.open("runs/mine", backend) as run:`.
 
-        models: a backend, or several by role. Every answer is kept in `directory`, and asked for once.
+        models: a backend, or several by role. prompts: a folder of prompt files of your own. Every answer is kept in
+        `directory`, and asked for once. How many records there are is for the generator's own options to say.
         """
         journal = Journal(Path(directory) / "journal.jsonl")
         by_role = models if isinstance(models, Mapping) else {"default": models}
         try:
-            run = cls({role: Model(backend, journal) for role, backend in by_role.items()}, prompts or Prompts(), seed)
+            opened = {role: Model(backend, journal) for role, backend in by_role.items()}
+            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed, journal=journal)
             run.directory = Path(directory)
             try:
                 yield run

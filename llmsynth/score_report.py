@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from llmsynth.agreement import pearson, spearman
+from llmsynth.columns import turns
 from llmsynth.record import Record
 from llmsynth.tags import tag_report, tags_of
 from llmsynth.text import fingerprint, word_count
@@ -43,6 +45,12 @@ class ScoreReport:
 
     def __post_init__(self) -> None:
         self._categories = {name: {} for name in self.by}
+
+    def by_passing(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records, each of them taken as it passes."""
+        for record in records:
+            self.add(record)
+            yield record
 
     def add(self, record: Record) -> None:
         length, ticket = 0.0, 0
@@ -82,9 +90,28 @@ class ScoreReport:
 
     def _length(self, record: Record) -> float:
         value = record.fields.get(self.output)
-        if value is None and isinstance(turns := record.fields.get("messages"), list) and turns:
-            value = turns[-1].get("content") if isinstance(turns[-1], dict) else None
+        if value is None and (said := turns(record.fields.get("messages"))):
+            value = said[-1][1]
         return float(word_count(str(value))) if value is not None else 0.0
+
+
+def lines(told: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
+    """What `ScoreReport.told` says, and how far judges agreed with people by the notes of a run, for people to read."""
+    said = []
+    for name, score in told["scores"].items():
+        goes = score["spearman_with_length"]
+        with_length = "constant" if goes is None else f"{goes:+.2f} with length"
+        missing = f", {score['missing']:,} without" if score["missing"] else ""
+        said.append(f"{name}: {score['mean']:.3g} ± {score['deviation']:.2g}, {with_length}{missing}")
+    for name, step in notes.items():
+        agreement = step.get("agreement") if isinstance(step, Mapping) else None
+        for what, found in (agreement or {}).items():
+            known = [f"{key} {value}" for key, value in found.items() if key != "rows" and value is not None]
+            said.append(f"{name} against people, {what}, {found['rows']:,} rows: {', '.join(known)}")
+    for name, groups in told["categories"].items():
+        worst = [f"{group} {found['kept_share']:.0%} of {found['in']:,}" for group, found in list(groups.items())[:5]]
+        said.append(f"kept by {name}, the least first: {', '.join(worst)}")
+    return said
 
 
 @dataclass

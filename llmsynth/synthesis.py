@@ -109,7 +109,9 @@ def open_run(
         for role, spec in built.models.items()
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
-    return Run(models=models, prompts=prompts, seed=recipe.seed, target=target, directory=journal.path.parent), built
+    directory = journal.path.parent
+    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory)
+    return run, built
 
 
 def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -> Result:
@@ -260,6 +262,10 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
         await curation.settle()
     finally:
         writer.close()
+        for name, text in run.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, text.encode("utf-8"))
 
 
 def _is_complete(run: Run) -> bool:

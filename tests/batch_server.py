@@ -54,7 +54,7 @@ class BatchServer:
         "failed", for the reasons in `failing`.
     hold: where the next request is held until its connection is gone: "upload", "create", "created", "poll" or
         "download". `reached` tells that it is.
-    trouble: HTTP statuses to answer first with, by point.
+    trouble: HTTP statuses to answer first with, by point. says: what it says to them.
     """
 
     max_requests: int = 50_000
@@ -66,6 +66,7 @@ class BatchServer:
     hold: str = ""
     reached: threading.Event = field(default_factory=threading.Event)
     trouble: dict[str, list[int]] = field(default_factory=dict)
+    says: str = "scripted trouble"
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     uploads: int = 0
@@ -125,7 +126,7 @@ class BatchServer:
             self.reached.set()
             await asyncio.sleep(3600)
         if self.trouble.get(point):
-            return _refusal(self.trouble[point].pop(0), f"scripted trouble at {point}")
+            return _refusal(self.trouble[point].pop(0), f"{self.says} at {point}")
         return None
 
     async def _upload(self, request: web.Request) -> web.Response:
@@ -163,11 +164,13 @@ class BatchServer:
             job.errors.append({"code": "token_limit_exceeded", "message": "too many tokens enqueued"})
         elif job.end == "failed":
             job.errors = self.failing
+        seen: set[str] = set()
         for line, row in enumerate(rows, 1):
             assert row.keys() == {"custom_id", "method", "url", "body"} and row["method"] == "POST"
             assert row["url"] == asked["endpoint"]
-            if row["custom_id"] in {earlier["custom_id"] for earlier in rows[: line - 1][-200:]}:
+            if row["custom_id"] in seen:
                 job.errors.append({"code": "duplicate_custom_id", "message": "there twice", "line": line})
+            seen.add(row["custom_id"])
         if job.errors:
             job.end = "failed"
         self.jobs[job.id] = job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from llmsynth import Request
@@ -10,6 +11,8 @@ from tests.professor import reply
 from tests.scripted import Answer, made_up
 
 _MARKS = {  # what only the prompts of a stage hold
+    "<case number": "optimizer",
+    "<feedback>": "optimizer",
     "<second_prompt>": "equality",
     "<given_prompt>": "evolve",
     "<instruction>": "difficulty",
@@ -19,7 +22,7 @@ _MARKS = {  # what only the prompts of a stage hold
     "List its class sessions": "sessions",
     "Write one homework question": "questions",
 }
-EVOLVING = ("evolve", "equality", "difficulty", "responses")
+EVOLVING = ("optimizer", "evolve", "equality", "difficulty", "responses")
 
 
 def teacher(request: Request) -> Answer:
@@ -43,8 +46,13 @@ def stage_of(body: dict[str, Any]) -> str:
 
 def answer(body: dict[str, Any]) -> str:
     """What the teacher says to a request as it came over the wire."""
-    return str(teacher(Request(stage_of(body), tuple(body["messages"]))))
+    return str(teacher(_request(body)))
 
 
 def diligent_answer(body: dict[str, Any]) -> str:
-    return str(diligent(Request(stage_of(body), tuple(body["messages"]))))
+    return str(diligent(_request(body)))
+
+
+def _request(body: dict[str, Any]) -> Request:
+    messages = tuple(body["messages"])
+    return Request(stage_of(body), messages, seed=zlib.crc32(repr(messages).encode()))

@@ -63,7 +63,8 @@ def only_loopback() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer's shell sets must not change a test."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+    proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LLMSYNTH_PRICES", *proxies):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "*")
 

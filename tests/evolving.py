@@ -27,13 +27,15 @@ class Evolver:
     """Answers stage by stage and keeps the requests.
 
     evolve: gets the given prompt and the whole request's text. equality: gets both prompts. respond: gets the
-    instruction. difficulty: gets the instruction.
+    instruction. difficulty: gets the instruction. analyse, improve: get the whole request.
     """
 
     evolve: Callable[[str, str], Answer] = harder
     equality: Callable[[str, str], Answer] = lambda first, second: "Not Equal"
     respond: Callable[[str], Answer] = lambda instruction: f"It is {made_up('answer', instruction)}"
     difficulty: Callable[[str], Answer] = lambda instruction: "5"
+    analyse: Callable[[Request], Answer] = lambda request: f"Case 1, stage 1 failed. {request.seed}"
+    improve: Callable[[Request], Answer] = lambda request: improved(f"Level {request.seed % 10}")
     log: list[Request] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Answer:
@@ -45,11 +47,26 @@ class Evolver:
             return self.equality(tagged(text, "first_prompt"), tagged(text, "second_prompt"))
         if request.stage == "difficulty":
             return self.difficulty(tagged(text, "instruction"))
+        if request.stage == "optimizer":
+            return (self.improve if "<feedback>" in text else self.analyse)(request)
         assert request.stage == "responses"
         return self.respond(text)
 
+    def asked(self, stage: str) -> list[Request]:
+        return [request for request in self.log if request.stage == stage]
+
     def texts(self, stage: str) -> list[str]:
-        return [content(request) for request in self.log if request.stage == stage]
+        return [content(request) for request in self.asked(stage)]
+
+
+def improved(method: str) -> str:
+    """A reply that proposes a method: two steps around the given words."""
+    return f"Better:\n<improved_method>\nStep 1: List ways.\nStep 2: {method}\n</improved_method>"
+
+
+def stepwise(prompt: str) -> str:
+    """A reply that works its way to an evolved prompt as the pack auto asks for it."""
+    return f"Step 1: ways\nStep 2: rewrite\n\n<rewritten_prompt>\n{prompt}\n</rewritten_prompt>"
 
 
 def given(prompt: str) -> str:
@@ -83,13 +100,18 @@ def cut(text: str) -> Completion:
 
 
 def mixed() -> Evolver:
-    """Some of everything, every answer a function of its request."""
+    """Some of everything, every answer a function of its request, its seed included, as a model samples anew."""
 
     def one_in(many: int, *key: str) -> bool:
         return Random(str(key)).randrange(many) == 0
 
-    return Evolver(
-        evolve=lambda text, prompt: "Sure, which?" if one_in(7, prompt) else harder(text, prompt),
+    def evolve(text: str, prompt: str) -> Answer:
+        prompt += str(evolver.log[-1].seed)
+        return "Sure, which?" if one_in(7, prompt) else harder(text, prompt)
+
+    evolver = Evolver(
+        evolve,
         equality=lambda a, b: "Equal" if one_in(5, a, b) else "Not Equal",
         respond=lambda text: "Sorry." if one_in(9, text) else made_up("answer", text),
     )
+    return evolver

@@ -15,18 +15,6 @@ from llmsynth.steps import Step
 Answering = Callable[[Request], str | Completion]
 
 
-class Named(FakeBackend):
-    """A model under a name of one's choice."""
-
-    def __init__(self, function: Answering, name: str) -> None:
-        super().__init__(function)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-
 def run_of(journal: Journal, models: Answering | Backend | Mapping[str, Backend] = str) -> Run:
     """A run with one model for every role, or with those given."""
     if callable(models):

@@ -31,8 +31,8 @@ class Fault:
     kind: "status" (with `status`, `headers` and `body`); "hang"; "reset" (the connection is cut without an
         answer), "half" (it is cut within the answer), "stall" (it stays open there), "drip" (the answer comes
         whole, but slowly); under status 200 "bad_json" (half a document), "html", "huge" (10 MB of something
-        else), "empty_choices"; and answers that end oddly: "null_content", "length", "content_filter",
-        "invalid_utf8".
+        else), "wrong_type" (numbers and lists where texts belong), "empty_choices"; and answers that end oddly:
+        "null_content", "length", "content_filter", "invalid_utf8".
     """
 
     kind: str
@@ -147,12 +147,12 @@ class Loopback:
             if self.rate and (wait := self._over_rate(number)):
                 self.refusals.append((self.times[number], wait))
                 return await _misbehave(Fault("status", 429, {"Retry-After": f"{wait:.3f}"}), request, b"")
+            fault = self.faults.get(number) or (self.fault(number, body) if self.fault else None)
             if number < self.slow_start[0]:
                 await asyncio.sleep(self.slow_start[1])
             if self.latency[1] > 0:
                 load = max(1.0, self.in_flight / self.capacity) if self.capacity else 1.0
                 await asyncio.sleep(random.uniform(*self.latency) * load)
-            fault = self.faults.get(number) or (self.fault(number, body) if self.fault else None)
             if fault:
                 return await _misbehave(fault, request, self._answer(body, raw))
             return web.Response(body=self._answer(body, raw), content_type="application/json")
@@ -242,6 +242,8 @@ def _odd(kind: str, answer: bytes) -> bytes:
     place, field = (choice["message"], "content") if "message" in choice else (choice, "text")
     if kind == "empty_choices":
         reply["choices"] = []
+    elif kind == "wrong_type":
+        place[field], reply["usage"] = [{"type": "text", "text": 7}], "many"
     elif kind == "null_content":
         place[field] = None
     elif kind == "length":
@@ -282,6 +284,21 @@ class Mixture:
         return odd if odd and fault.kind == "drip" else fault
 
 
+@dataclass
+class Bill:
+    """What a provider would charge for: every request that it answers in full, whether or not anybody is left to take
+    the answer. Wrap it around the faults of a server."""
+
+    faults: Callable[[int, dict[str, Any]], Fault | None]
+    answers: int = 0
+
+    def __call__(self, number: int, body: dict[str, Any]) -> Fault | None:
+        fault = self.faults(number, body)
+        if fault is None or fault.kind == "drip" or fault.kind in ODD_ANSWERS:
+            self.answers += 1
+        return fault
+
+
 _SLOW = ("hang", "stall", "huge")  # rarer in a mixture, for the sake of the tests' time
 WAY_FAULTS = (
     Fault("status", 429),
@@ -298,6 +315,7 @@ WAY_FAULTS = (
     Fault("bad_json"),
     Fault("html"),
     Fault("huge"),
+    Fault("wrong_type"),
     Fault("empty_choices"),
 )
 ODD_ANSWERS = ("null_content", "length", "content_filter", "invalid_utf8")

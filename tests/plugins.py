@@ -49,6 +49,10 @@ def odd(record: Record) -> str | None:
     return "odd" if int(record.id) % 2 else None
 
 
+def nothing(record: Record) -> str | None:
+    return "no"
+
+
 def broken(record: Record) -> str | None:
     raise ZeroDivisionError("a bug in the step")
 

@@ -111,7 +111,7 @@ async def test_each_row_says_what_the_openai_backend_would_send(
 async def test_jobs_are_split_at_the_number_of_requests(server: BatchServer, journal: Journal) -> None:
     server.max_requests = 40
     assert texts(await ask(server, journal, requests(100), max_requests=40)) == expected(100)
-    assert server.sizes == [40, 40, 20]
+    assert sorted(server.sizes) == [20, 40, 40]
 
 
 async def test_jobs_are_split_at_the_size_of_the_file(server: BatchServer, journal: Journal) -> None:
@@ -125,6 +125,18 @@ async def test_jobs_are_split_at_the_size_of_the_file(server: BatchServer, journ
     assert all(
         one + next_one > 3000 for one, next_one in itertools.pairwise(uploaded)
     )  # none is smaller than it must be
+
+
+@pytest.mark.slow
+async def test_jobs_are_split_at_the_limits_that_providers_have(server: BatchServer, journal: Journal) -> None:
+    default = backend(server)
+    assert (default.max_requests, default.max_bytes) == (50_000, 200_000_000)
+    assert texts(await ask(server, journal, requests(50_001), wait=2.0)) == expected(50_001)
+    assert sorted(server.sizes) == [1, 50_000]
+    long = [Request("long", (Message(role="user", content=f"{n} {'x' * 900_000}"),)) for n in range(250)]
+    assert all(text.startswith("re: ") for text in texts(await ask(server, journal, long, wait=2.0)))
+    uploaded = sorted(len(data) for name, data in server.files.items() if name in ("file-3", "file-4"))
+    assert 199_000_000 < uploaded[1] <= 200_000_000 and sum(uploaded) > 225_000_000
 
 
 async def test_a_request_that_no_file_can_hold_fails_alone(server: BatchServer, journal: Journal) -> None:

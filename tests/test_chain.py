@@ -13,7 +13,7 @@ import pytest
 
 from llmsynth import GLAN, EvolInstruct, FakeBackend, Generated, Record, Request, Run, SelfInstruct
 from llmsynth.errors import RecipeError, SourceError
-from llmsynth.generators.evol_instruct import Stop
+from llmsynth.generators.evol_instruct import Auto, Stop
 from llmsynth.generators.protocol import About
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -37,8 +37,8 @@ def fresh_journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
-def chain(taxonomy: str, target: int = 24, **evol: Any) -> EvolInstruct:
-    glan = GLAN(taxonomy=taxonomy, queries=2, lookahead=4, held_out=0.3)
+def chain(taxonomy: str, target: int = 24, ahead: int = 4, **evol: Any) -> EvolInstruct:
+    glan = GLAN(taxonomy=taxonomy, queries=2, lookahead=ahead, held_out=0.3)
     return EvolInstruct(seeds=Generated(glan, target), **{"rounds": 2, "lookahead": 8, **evol})
 
 
@@ -247,6 +247,26 @@ async def test_a_rating_is_asked_for_once_for_every_instruction(journal: Journal
     assert set(outcome.run.notes["mean_difficulty"]) == {"0", "1"}  # type: ignore[call-overload]
 
 
+async def test_no_more_records_wait_than_the_lookahead_asks_for(journal: Journal) -> None:
+    taken = 0
+
+    @dataclass(frozen=True)
+    class Endless(Listed):
+        async def generate(self, run: Run) -> AsyncIterator[Record]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield Record(f"{taken}", {"instruction": made_up("row", taken), "output": "Yes."}, {"stages": []})
+
+    run = Run({"default": Model(FakeBackend(Evolver()), journal)})
+    generator = EvolInstruct(seeds=Generated(Endless(()), 600), rounds=1, lookahead=8)
+    passed, most = 0, 0
+    async for record in generator.generate(run):
+        passed += "@" not in record.id
+        most = max(most, taken - passed)
+    assert passed == 600 and 20 <= most <= 3 * 8
+
+
 # how much is made
 
 
@@ -254,7 +274,7 @@ async def test_a_rating_is_asked_for_once_for_every_instruction(journal: Journal
 async def test_a_target_is_of_all_records_together_and_bounds_what_is_asked_for(
     target: int, taxonomy: str, journal: Journal
 ) -> None:
-    outcome = await play(chain(taxonomy, target=500), teacher, journal, target=target)
+    outcome = await play(chain(taxonomy, target=500, ahead=64), teacher, journal, target=target)
     assert len(outcome.kept) == target
     assert outcome.run.notes["stopped"] == "target reached"
     usage = outcome.run.model("default").usage
@@ -295,6 +315,16 @@ async def test_the_counts_of_the_report_add_up(taxonomy: str, journal: Journal) 
     assert seeds_noted(outcome)["notes"]["questions_kept"] == 24 and seeds_noted(outcome)["generator"] == "glan"
 
 
+async def test_whoever_leaves_off_leaves_both_at_their_end(taxonomy: str, journal: Journal) -> None:
+    run = Run({"default": Model(FakeBackend(teacher), journal)})
+    made = chain(taxonomy).generate(run)
+    await anext(made)
+    await made.aclose()  # type: ignore[attr-defined]
+    noted: Any = run.notes["seeds"]
+    assert noted["rows"]["in"] == 1 and noted["short"] == 0
+    assert noted["notes"]["stopped"] == "ended early" == run.notes["stopped"]
+
+
 # what it costs
 
 
@@ -329,6 +359,28 @@ async def test_the_estimate_is_right_within_a_fifth_once_a_run_tells_the_surviva
     assert abs(told - made) <= 0.2 * made, (told, made)
 
 
+@pytest.mark.parametrize(
+    ("target", "include", "seeds"), [(None, True, 40), (30, True, 20), (30, False, 40), (9, False, 18)]
+)
+def test_the_first_one_is_estimated_for_the_seeds_that_a_target_needs_and_by_its_own_past(
+    target: int | None, include: bool, seeds: int
+) -> None:
+    given: list[Any] = []
+
+    @dataclass(frozen=True)
+    class Asked(Listed):
+        def estimate(self, run: Run, past: Any) -> list[Any]:
+            given.append((run.target, past["notes"], past["rows"]))
+            return []
+
+    own = {"generator": "listed", "rows": {"kept": 3}, "notes": {"mine": 1}}
+    past = {"usage": {}, "rows": {}, "notes": {"seeds": own, "evolutions": 8, "evolutions_accepted": 4}}
+    options = EvolInstruct(seeds=Generated(Asked(()), 40), rounds=2, include_seeds=include)
+    evolve = options.estimate(Run({}, target=target), past)[0]
+    assert given == [(seeds, {"mine": 1}, {"kept": 3})]
+    assert evolve.requests == min(80, 80 if target is None else 2 * (target - include * seeds))
+
+
 # what cannot be
 
 
@@ -352,9 +404,32 @@ def test_a_mistake_of_the_first_one_is_found_before_anything_is_asked(tmp_path: 
         EvolInstruct(seeds=Generated(GLAN(taxonomy=broken), 10)).validate(Run({}))
     with pytest.raises(RecipeError, match="target is 0"):
         Generated(GLAN(), 0)
+    with pytest.raises(RecipeError, match=r"seeds is GLAN\("):
+        EvolInstruct(seeds=GLAN())  # type: ignore[arg-type]
 
 
 def test_the_journal_of_a_chain_tells_the_stages_apart(taxonomy: str, tmp_path: Path) -> None:
     evolving = {stage.stage for stage in EvolInstruct(difficulty=True).estimate(Run({}), None)}
     for first in (GLAN(taxonomy=taxonomy, turns=2), SelfInstruct(seeds=seed_file(tmp_path))):
         assert not evolving & {stage.stage for stage in first.estimate(Run({}, target=9), None)}
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"pack": "auto", "auto": Auto(steps=2)}, "auto.steps"),
+        ({"stop": Stop(score=lambda records, n: n)}, "stop.score"),
+    ],
+)
+def test_what_needs_all_seeds_at_once_is_refused_where_they_are_yet_to_be_made(
+    options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"{what} needs all seeds at once"):
+        EvolInstruct(seeds=Generated(GLAN(), target=5), **options)
+
+
+async def test_a_window_of_a_round_is_as_long_as_the_seeds_will_be_many(journal: Journal) -> None:
+    rows = [made_up("row", n) for n in range(12)]
+    options = listed(*rows, target=12, rounds=9, stop=Stop(window=None), lookahead=4)
+    outcome = await play(options, Evolver(respond=lambda text: "Sorry."), journal)
+    assert outcome.run.notes["stopped"] == "survival collapsed: 0 of the last 12 evolutions were accepted"

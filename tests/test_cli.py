@@ -82,6 +82,38 @@ def test_short_of_the_target_ends_with_code_3_and_says_why(llmsynth) -> None:
     outcome = llmsynth("run", "recipe.yaml", "-o", "out")
     assert outcome.code == 3
     assert "stalled" in outcome.err and "short of the target" in outcome.err
+    assert "of the reply 'I would rather not.'" in outcome.err
+
+
+def test_rows_lost_are_explained_by_the_replies_of_the_most_frequent_reasons(llmsynth) -> None:
+    generator = {"use": "tests.plugins:Echoes", "count": 40}
+    recipe = {"generator": generator, "models": {"default": {"use": "fake", "function": "tests.plugins:last_words"}}}
+    recipe |= {"steps": [{"use": "tests.plugins:odd"}, {"use": "exact-duplicates", "on": ["output"]}]}
+    Path("recipe.yaml").write_text(json.dumps(recipe))
+    assert llmsynth("run", "recipe.yaml", "-o", "out").code == 0  # 4 of 40 are kept, and that is no error
+    (Path("out") / "report.json").unlink()
+    outcome = llmsynth("run", "recipe.yaml", "-o", "out", "--min-yield", "0.2")
+    assert outcome.code == 3
+    assert "WARNING: nearly nothing survived: 4 of 40 rows" in outcome.err
+    assert "20 (50%) odd, by tests.plugins:odd; for example 000001:" in outcome.err
+    assert "16 (40%) exact_duplicate, by exact-duplicates; for example 000002:\n    same as 000000\n" in outcome.err
+    assert outcome.err.count("    of the reply 'answer 0'\n") == 2
+    assert "`llmsynth show out 000001` shows what was asked" in outcome.err
+
+
+def test_a_run_that_keeps_nothing_never_ends_as_if_all_were_well(llmsynth) -> None:
+    recipe = {
+        "generator": {"use": "tests.plugins:Echoes", "count": 3},
+        "models": {"default": {"use": "fake", "function": "tests.plugins:last_words"}},
+        "steps": [{"use": "tests.plugins:nothing"}],
+    }
+    Path("recipe.yaml").write_text(json.dumps(recipe))
+    outcome = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert outcome.code == 3 and "0 kept + 3 dropped + 0 failed" in outcome.err
+    warning = outcome.err[outcome.err.index("WARNING: nearly nothing survived: 0 of 3 rows") :]
+    assert "3 (100%) no, by tests.plugins:nothing; for example 000000:" in warning
+    again = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert again.code == 3 and "it was finished already" in again.err and again.err.endswith(warning)
 
 
 def test_self_instruct_prints_a_recipe_that_run_accepts(llmsynth) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import os
 import random
 import subprocess
@@ -11,59 +9,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-import yaml
 
 from llmsynth.journal import read_entries
-from tests import one_run
+from tests.lives import CONCURRENCY, KILLS, contents, finish, recipe, report, start
 from tests.loopback import Loopback
-
-KILLS = int(os.environ.get("LLMSYNTH_KILLS", "8"))
-CONCURRENCY = 8
-
-# runs in children of a server that has imported everything already, and has no threads that a fork would break
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.one_run"])
-
-
-def recipe(server: Loopback, generator: str = "self-instruct", **more: Any) -> str:
-    options = {"concurrency": CONCURRENCY, **more.pop("model", {})}
-    method = {"use": generator, "lookahead": 8, **more.pop("method", {})}
-    return yaml.safe_dump(
-        {
-            "name": "repeated",
-            "generator": method,
-            "models": {"default": {"use": "openai", "model": "teacher", "base_url": server.url, **options}},
-            "steps": [{"use": "exact-duplicates"}],
-            **more,
-        }
-    )
-
-
-def start(text: str, directory: Path) -> Any:
-    process = _FORKS.Process(target=one_run.run, args=(text, str(directory)))
-    process.start()
-    return process
-
-
-def finish(text: str, directory: Path) -> None:
-    one_run.run(text, str(directory))
-
-
-def contents(directory: Path) -> dict[str, str]:
-    """A digest of every file of the dataset."""
-    folder = directory / "dataset"
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def report(directory: Path) -> dict[str, Any]:
-    """The report without what may differ: times, and what was on its way when the target was met."""
-    content: dict[str, Any] = orjson.loads((directory / "report.json").read_bytes())
-    return {key: content[key] for key in ("complete", "target", "rows", "notes")}
 
 
 @pytest.mark.parametrize("generator", ["self-instruct", "alpaca"])
@@ -124,7 +76,8 @@ def kill_and_resume(text: str, directory: Path, server: Loopback, moment: int, d
     process.kill()
     process.join(60)
     journal = directory / "journal.jsonl"
-    kept = len(list(read_entries(journal))) if journal.exists() else 0
+    entries = read_entries(journal) if journal.exists() else iter(())
+    kept = sum(not entry["model"].startswith("once:") for entry in entries)  # what no server was asked for is none
     lost = server.requests - begin - kept
     finish(text, directory)
     return lost

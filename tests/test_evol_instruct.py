@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from llmsynth import EvolInstruct, Run
+from llmsynth import EvolInstruct, FakeBackend, Run
 from llmsynth.errors import PromptError
 from llmsynth.generators.evol_instruct import Elimination
 from llmsynth.generators.evol_instruct.operators import PACKS
 from llmsynth.journal import Journal, read_entries
+from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.request import RequestFailedError, Sampling
-from tests.evolving import Evolver, cut, given, harder, one_seed, rows_file
+from tests.evolving import Evolver, cut, given, harder, mixed, one_seed, rows_file
 from tests.scripted import Outcome, content, made_up, play
 
 
@@ -34,7 +35,7 @@ def by_round(outcome: Outcome, round: int) -> list[Any]:
 # E1: operators
 
 
-@pytest.mark.parametrize("pack", ["general", "code", "math"])
+@pytest.mark.parametrize("pack", PACKS)
 async def test_e1_e12_every_operator_of_a_pack_is_asked_for_by_its_own_prompt(
     pack: Any, tmp_path: Path, journal: Journal
 ) -> None:
@@ -81,6 +82,52 @@ async def test_e1_math_goes_downward_too(tmp_path: Path, journal: Journal) -> No
     assert {r.meta["operator"] for r in outcome.records[10:]} == {"simplify", "easier_topic"}
 
 
+# E12: what the packs for code and mathematics have of their own
+
+
+def test_e12_the_packs_have_the_operators_of_their_papers() -> None:
+    names = {pack: [operator.name for operator in operators] for pack, operators in PACKS.items()}
+    assert names["code"] == ["constraints", "rarer_requirement", "reasoning", "misdirection", "complexity"]
+    assert names["math"] == ["constraints", "concretise", "reasoning", "simplify", "easier_topic"]
+    assert {o.kind for o in PACKS["math"][3:]} == {"down", "fresh"}
+
+
+CODE = "Why is this slow?\n```python\nfor a in x:\n    x.remove(a)\n```"
+
+
+@pytest.mark.parametrize(
+    ("operator", "keeps", "reason"),
+    [
+        ("misdirection", True, None),
+        ("misdirection", False, "material_lost"),
+        ("complexity", True, "grew_too_much"),
+        ("constraints", True, "grew_too_much"),
+    ],
+)
+async def test_e12_misdirection_may_add_code_and_none_of_the_seed_may_get_lost(
+    operator: str, keeps: bool, reason: str | None, tmp_path: Path, journal: Journal
+) -> None:
+    """Erroneous code to be misled by is as long as code is; any other heuristic has but a few words to add."""
+    wrong = "\n".join(f"total_{n} = {n} + offset_{n}" for n in range(30))
+    child = f"{CODE if keeps else 'Why is this slow?'}\nSomebody gave this answer:\n```python\n{wrong}\n```"
+    options = EvolInstruct(seeds=one_seed(tmp_path, CODE), pack="code", operators={operator: 1}, rounds=1)
+    evolver = Evolver(evolve=lambda text, prompt: child)
+    assert (await play(options, evolver, journal)).reasons()[1:] == [reason]
+    asked = evolver.texts("evolve")[0]
+    assert CODE in asked
+    assert ("mis" in asked and "code" in asked) if operator == "misdirection" else "10 to 20 words" in asked
+
+
+async def test_e12_an_easier_problem_on_another_topic_must_be_new_and_a_simpler_one_need_not(
+    seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: " ".join(text.split()[:-2]))
+    options = EvolInstruct(seeds=seeds, pack="math", operators={"simplify": 1, "easier_topic": 1}, rounds=1)
+    outcome = await play(options, evolver, journal)
+    reasons = {(r.meta["operator"], r.dropped.reason if r.dropped else None) for r in outcome.records[6:]}
+    assert reasons == {("simplify", None), ("easier_topic", "not_novel")}
+
+
 # E2, E3: rounds and rows
 
 
@@ -97,6 +144,18 @@ async def test_e2_every_record_knows_its_operator_round_and_parent(seeds: str, j
         assert meta["history"][-1] == meta["operator"]
         assert meta["stages"] == ["evolve", "equality", "responses"]
         assert [written[key]["stage"] for key in meta["journal"]] == meta["stages"]
+
+
+async def test_e2_the_lineage_is_whole_and_leads_back_to_a_seed(tmp_path: Path, journal: Journal) -> None:
+    outcome = await play(EvolInstruct(seeds=rows_file(tmp_path, 30)), mixed(), journal)
+    accepted = {record.id: record for record in outcome.records if record.dropped is None}
+    assert len(accepted) < len(outcome.records)
+    for record in outcome.records[30:]:
+        [parent] = (accepted[id] for id in record.meta["parents"])
+        assert parent.meta["lineage"] == record.meta["lineage"]
+        assert parent.meta["round"] < record.meta["round"]  # so there is no cycle
+        if record.dropped is None:
+            assert record.meta["history"] == [*parent.meta["history"], record.meta["operator"]]
 
 
 async def test_e3_four_rounds_go_on_from_the_latest_accepted_version(tmp_path: Path, journal: Journal) -> None:
@@ -207,6 +266,27 @@ async def test_e5_to_e9_what_is_eliminated_carries_its_reason(
     assert all(record.meta["journal"] and record.meta["lineage"] for record in outcome.records[6:])
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<think>How?</think>\n{}",
+        "```text\n{}\n```",
+        '"{}"',
+        "“{}”",
+        "{}<|im_end|>",
+        "\r\n{}\r\n",
+        "I wonder.</think>{}",
+    ],
+)
+async def test_e9_what_models_put_around_an_evolution_is_no_part_of_it(
+    around: str, seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: around.format(harder(text, prompt)))
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), evolver, journal)
+    for record, prompt in zip(outcome.records[6:], evolver.texts("evolve"), strict=True):
+        assert record.fields["instruction"] == harder(given(prompt), prompt)
+
+
 # E10: the answer
 
 
@@ -226,3 +306,15 @@ async def test_e10_the_answer_is_made_from_the_final_instruction_alone_by_its_ow
     assert sampling["equality"].temperature == 0
     assert {record.fields["output"] for record in outcome.records[6:]} == {"```python\nprint(1)\n```"}
     assert {record.fields["input"] for record in outcome.records[6:]} == {""}
+
+
+async def test_e10_every_stage_may_have_a_model_of_its_own(seeds: str, journal: Journal) -> None:
+    scripts = {role: Evolver() for role in ("default", "equality", "responses", "difficulty")}
+    models = {role: Model(FakeBackend(script), journal) for role, script in scripts.items()}
+    [_ async for _ in EvolInstruct(seeds=seeds, rounds=1, difficulty=True).generate(Run(models))]
+    assert {role: {request.stage for request in script.log} for role, script in scripts.items()} == {
+        "default": {"evolve"},
+        "equality": {"equality"},
+        "responses": {"responses"},
+        "difficulty": {"difficulty"},
+    }

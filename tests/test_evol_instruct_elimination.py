@@ -7,7 +7,14 @@ from random import Random
 import pytest
 
 from llmsynth.errors import RecipeError
-from llmsynth.generators.evol_instruct.elimination import Elimination, Growth, equal, material, only_stop_words
+from llmsynth.generators.evol_instruct.elimination import (
+    Elimination,
+    Growth,
+    asks_back,
+    equal,
+    material,
+    only_stop_words,
+)
 from llmsynth.generators.evol_instruct.operators import PACKS, choose, weighted
 from llmsynth.parsing import parse_equality, parse_rating
 from llmsynth.record import Drop
@@ -172,6 +179,29 @@ def test_e9_an_answer_that_repeats_the_input_does_not_condemn_evolutions_that_ke
 )
 def test_e9_answers_that_ask_back_or_refuse_are_eliminated(response: str, reason: str | None) -> None:
     assert code(Elimination().answered(response)) == reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        ("Understood. What would you like me to do with it?", True),
+        ("**Understood!** Shall I begin?", True),
+        ("Thank you for the details. Which one do you mean?", True),
+        ("Sure, could you give me the list?", True),
+        ("sure\nWhich?  \n", True),
+        ("Before I can begin, please provide the table. It is missing.", True),
+        ("To sum up, PLEASE  PROVIDE it.", True),
+        ("Understood. It is the Vistula.", False),
+        ("Surely you know the Vistula?", False),
+        ("The Vistula. Are you sure?", False),
+        ("Is it provided? It is.", False),
+        ("", False),
+    ],
+)
+def test_e9_e14_an_answer_fails_by_the_three_rules_of_auto_evol_instruct(answer: str, failed: bool) -> None:
+    assert asks_back(answer) is failed
+    assert (code(Elimination().failure(answer)) == "response_asks_back") is failed
+    assert code(Elimination().failure(answer + " " + "word " * 90)) in (None, "response_asks_back")
 
 
 def test_e16_code_tables_and_input_must_survive_a_step_in_depth() -> None:

@@ -1,4 +1,4 @@
-"""Evol-Instruct as a whole run: the union of the rounds, when it stops, copies, cost, the same records every time."""
+"""Evol-Instruct as a whole run: the union of the rounds, copies, cost, the same records every time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 
 from llmsynth import Completion, EvolInstruct, Recipe, Run, synthesize
 from llmsynth.errors import RecipeError, SourceError
-from llmsynth.generators.evol_instruct import Stop
 from llmsynth.generators.evol_instruct.rows import widths
 from llmsynth.journal import Journal
 from tests.evolving import Evolver, mixed, one_seed, rows_file
@@ -87,31 +86,6 @@ async def test_e11_a_rating_that_cannot_be_read_costs_no_record(seeds: str, jour
     assert "mean_difficulty" not in outcome.run.notes
 
 
-# E13: when it stops
-
-
-async def test_e13_it_stops_when_nothing_survives_any_more(seeds: str, journal: Journal) -> None:
-    evolver = Evolver(respond=lambda text: "Sorry.")
-    outcome = await play(EvolInstruct(seeds=seeds, rounds=50, stop=Stop(window=12)), evolver, journal)
-    assert outcome.run.notes["stopped"] == "survival collapsed: 0 of the last 12 evolutions were accepted"
-    assert len(outcome.records) < 6 + 12 + 8
-
-
-async def test_e13_it_stops_when_nothing_is_new_any_more(seeds: str, journal: Journal) -> None:
-    evolver = Evolver(equality=lambda a, b: "Equal")
-    options = EvolInstruct(seeds=seeds, rounds=50, stop=Stop(window=12, survival=-1))
-    outcome = await play(options, evolver, journal)
-    assert outcome.run.notes["stopped"] == "novelty collapsed: 0 of the last 12 evolutions were news"
-
-
-async def test_e13_it_stops_at_its_target_and_asks_little_beyond_it(tmp_path: Path, journal: Journal) -> None:
-    evolver = Evolver()
-    outcome = await play(EvolInstruct(seeds=rows_file(tmp_path, 30)), evolver, journal, target=60)
-    assert len(outcome.kept) == 60
-    assert outcome.run.notes["stopped"] == "target reached"
-    assert 30 <= len(evolver.texts("evolve")) <= 40
-
-
 # E15: what counts as a copy
 
 
@@ -161,30 +135,46 @@ async def test_e16_a_step_that_loses_the_input_fails_and_breadth_has_no_input_to
     assert "material_lost" not in outcome.reasons()[first + 1 :]
 
 
+PACKS = ["general", "code", "math", "auto"]
+
+
+@pytest.mark.parametrize("pack", PACKS)
 @pytest.mark.parametrize("target", [None, 20])
 async def test_e16_the_estimate_is_rows_times_rounds_of_each_stage(
-    target: int | None, seeds: str, journal: Journal
+    target: int | None, pack: Any, seeds: str, journal: Journal
 ) -> None:
-    options, evolver = EvolInstruct(seeds=seeds), Evolver()
+    options, evolver = EvolInstruct(seeds=seeds, pack=pack, difficulty=True), Evolver()
     stages = options.estimate(Run({}, target=target), None)
-    assert [stage.stage for stage in stages] == ["evolve", "equality", "responses"]
-    assert {stage.requests for stage in stages} == {24 if target is None else 14}
+    assert [stage.stage for stage in stages] == ["evolve", "equality", "responses", "difficulty"]
+    assert [stage.requests for stage in stages] == ([24, 24, 24, 30] if target is None else [14, 14, 14, 20])
     assert all(stage.prompt_tokens > stage.requests for stage in stages)
     await play(options, evolver, journal, target=target)
     for stage in stages:
-        assert abs(len(evolver.texts(stage.stage)) - stage.requests) <= 0.2 * stage.requests
+        assert len(evolver.asked(stage.stage)) == pytest.approx(stage.requests, rel=0.2), stage.stage
 
 
-async def test_e16_the_estimate_is_better_with_an_earlier_run_to_measure_on(tmp_path: Path, journal: Journal) -> None:
-    options, evolver = EvolInstruct(seeds=rows_file(tmp_path, 20)), mixed()
+@pytest.mark.parametrize("pack", PACKS)
+async def test_e16_the_estimate_is_better_with_an_earlier_run_to_measure_on(
+    pack: Any, tmp_path: Path, journal: Journal, fresh_journal: Journal
+) -> None:
+    """Also where another run is planned than the one that was measured: with more seeds, and a target."""
+    options, evolver = EvolInstruct(seeds=rows_file(tmp_path, 40), pack=pack), mixed()
     outcome = await play(options, evolver, journal)
     usage = {
-        stage: {"answers": len(evolver.texts(stage)), "prompt_tokens": 1000, "completion_tokens": 100}
+        stage: {"answers": len(evolver.asked(stage)), "prompt_tokens": 1000, "completion_tokens": 100}
         for stage in ("evolve", "equality", "responses")
     }
-    stages = options.estimate(Run({}), {"notes": outcome.run.notes, "usage": usage})
+    blind = sum(stage.requests for stage in options.estimate(Run({}), None))
+    assert len(evolver.log) == pytest.approx(blind, rel=0.2)
+    past = {"notes": outcome.run.notes, "usage": usage}
+    stages = options.estimate(Run({}), past)
     assert {stage.stage: stage.requests for stage in stages} == {s: u["answers"] for s, u in usage.items()}
     assert len({stage.requests for stage in stages}) == 3
+    planned, another = dataclasses.replace(options, seeds=rows_file(tmp_path, 100)), mixed()
+    stages = planned.estimate(Run({}, target=200), past)
+    await play(planned, another, fresh_journal, target=200)
+    for stage in stages:
+        assert len(another.asked(stage.stage)) == pytest.approx(stage.requests, rel=0.2), stage.stage
 
 
 # determinism and resume

@@ -19,7 +19,7 @@ Command = Callable[..., Any]
 
 def test_the_command_prints_a_recipe_that_run_accepts(llmsynth: Command) -> None:  # noqa: F811
     printed = llmsynth(
-        "evol-instruct", "-m", "some/model", "--base-url", "http://127.0.0.1:9/v1", "--pack", "math", "--rounds", "2",
+        "evol-instruct", *MODEL, "--pack", "math", "--rounds", "2",
         "--breadth", "0.5", "--no-seeds", "--print-recipe",
     )  # fmt: skip
     data = yaml.safe_load(printed.out)
@@ -34,6 +34,19 @@ def test_the_command_prints_a_recipe_that_run_accepts(llmsynth: Command) -> None
     assert "target" not in data
     Path("printed.yaml").write_text(printed.out)
     assert llmsynth("validate", "printed.yaml").code == 0
+
+
+MODEL = ("-m", "some/model", "--base-url", "http://127.0.0.1:9/v1")
+
+
+def test_the_command_improves_a_method_on_request(llmsynth: Command) -> None:  # noqa: F811
+    printed = llmsynth("evol-instruct", *MODEL, "--auto-steps", "12", "--print-recipe")
+    generator = yaml.safe_load(printed.out)["generator"]
+    assert (generator["pack"], generator["auto"]) == ("auto", {"steps": 12})
+    assert llmsynth("evol-instruct", *MODEL, "--auto-steps", "13", "--print-recipe").code == 2
+    refused = llmsynth("evol-instruct", *MODEL, "--auto-steps", "2", "--pack", "code", "--print-recipe")
+    assert refused.code == 1
+    assert "the pack code has no method to improve" in refused.err
 
 
 def test_the_command_explains_a_pack_that_there_is_not(llmsynth: Command) -> None:  # noqa: F811

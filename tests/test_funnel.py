@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynth import Completion, FakeBackend, Recipe, Record, Request, synthesize
-from llmsynth.cli.funnel import funnel_table, is_thin, losses
+from llmsynth.cli.funnel import funnel_table, is_thin
+from llmsynth.cli.survival import warnings
 from llmsynth.curation import Curation
 from llmsynth.funnel import Funnel
 from llmsynth.record import Drop
@@ -83,16 +84,39 @@ def report(kept: int, dropped: dict[str, int], **more: int) -> dict[str, Any]:
         {"stage": name, "in": kept, "kept": kept - count, "dropped": {name: count}, "failed": {}, "samples": {}}
         for name, count in more.items()
     ]
-    return {"rows": {"in": stage["in"]}, "funnel": [{"stage": "rows", **stage, "samples": samples}, *later]}
+    stages = [{"stage": "rows", **stage, "samples": samples}, *later]
+    return {"rows": {"in": stage["in"]}, "funnel": stages, "notes": {}, "usage": {}}
 
 
-def test_near_nothing_is_told_with_the_reasons_that_took_most_and_a_row_of_each() -> None:
+def test_near_nothing_is_told_with_the_reasons_that_took_most_and_a_row_of_each(tmp_path: Path) -> None:
     told = report(4, {"rare": 1, "a": 50, "b": 30, "c": 15})
     assert is_thin(told) and not is_thin(told, 0.04)
-    lines = losses(told)
-    assert lines[0] == "WARNING: nearly nothing survived: 4 of 100 rows"
-    assert lines[1:3] == ["  50 (50%) a, by rows; for example row of a:", "    why a"]
-    assert [line.split()[2].rstrip(",") for line in lines[1::2]] == ["a", "b", "c"]
+    assert warnings(told, tmp_path, pocket=False, least=0.04) == []
+    assert warnings(told, tmp_path, pocket=False) == [
+        "WARNING: nearly nothing survived: 4 of 100 rows",
+        "  50 (50%) a, by rows; for example row of a:",
+        "    why a",
+        "  30 (30%) b, by rows; for example row of b:",
+        "    why b",
+        "  15 (15%) c, by rows; for example row of c:",
+        "    why c",
+    ]
+    assert "pocket teacher" in warnings(told, tmp_path, pocket=True)[-1]
+
+
+def test_a_round_or_level_of_which_nearly_nothing_survived_is_told_of_where_enough_rows_did(tmp_path: Path) -> None:
+    told = report(60, {"a": 30, "b": 10})
+    fine = {"tried": 10, "accepted": 1, "eliminated": {"b": 9}}
+    tables = {"0": {"add": fine}, "1": {"add": {"tried": 9, "accepted": 0, "eliminated": {"a": 9}}, "mix": fine}}
+    told["notes"] = {"survival": {**tables, "answers": {"tried": 30, "accepted": 2, "eliminated": {"a": 28}}}}
+    assert warnings(told, tmp_path, pocket=False)[:4] == [
+        "WARNING: nearly nothing survived",
+        "  round 1: 1 of 19 accepted (9 a, 9 b)",
+        "  answers: 2 of 30 accepted (28 a)",
+        "  30 (30%) a, by rows; for example row of a:",
+    ]
+    told["notes"]["survival"] = {"1": {"mix": fine}}
+    assert warnings(told, tmp_path, pocket=False) == []
 
 
 def test_what_was_not_needed_was_not_lost() -> None:

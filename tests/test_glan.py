@@ -7,13 +7,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from llmsynth import Completion, Request, Run
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.generators.glan import GLAN
-from llmsynth.generators.glan.reading import Subject, read_sessions, read_subjects
-from llmsynth.journal import Journal
+from llmsynth.generators.glan.reading import (
+    SESSIONS_SCHEMA,
+    SUBJECTS_SCHEMA,
+    Subject,
+    read_sessions,
+    read_subjects,
+)
+from llmsynth.journal import Journal, read_entries
 from llmsynth.request import Failure
 from tests.professor import (
     Professor,
@@ -76,6 +83,14 @@ def test_g1_a_taxonomy_that_is_not_there_is_an_error_before_anything_is_asked() 
         GLAN(taxonomy="glann").validate(Run({}, target=1))
 
 
+async def test_g1_ten_thousand_disciplines_cost_only_those_that_are_asked(tmp_path: Path, journal: Journal) -> None:
+    wide = small_taxonomy(tmp_path, "fields:\n  Wide:\n" + "".join(f"    - Child {n}\n" for n in range(10_000)))
+    professor = Professor()
+    outcome = await ask(GLAN(taxonomy=wide, queries=1, lookahead=4), professor, journal, 6)
+    assert len({record.meta["discipline"] for record in outcome.kept}) == 6
+    assert len(professor.asked("subjects")) == 6
+
+
 # G2: subjects
 
 
@@ -136,6 +151,63 @@ async def test_g3_one_turn_asks_for_data_with_a_schema(one: str, journal: Journa
     assert [record.meta["subject"] for record in outcome.kept] == ["Lenses", "Lenses"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "reason", "detail"),
+    [
+        (subject_lines("Lenses"), "schema", "$: 'subjects' is a required property"),
+        ('{"subjects": [{"subject_name": "Lenses", "level": 1, "subtopics": []}]}', "schema", "$.subjects[0].level: 1"),
+        ('{"subjects": [{"subject_name": "Lenses"}]}', "schema", "'level' is a required property"),
+        ("Lenses, and mirrors.", "schema", "no JSON"),
+        ('{"subjects": []}', "no_subject", "said"),
+        ("", "no_subject", "said"),
+        (Completion('{"subjects": [{"subject_name": "Len', "length"), "truncated", "the token limit"),
+    ],
+)
+async def test_g3_a_one_turn_answer_has_to_fit_the_schema_whoever_gave_it(
+    reply: Answer, reason: str, detail: str, one: str, journal: Journal
+) -> None:
+    professor = Professor({"subjects": always(reply)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1, attempts=3), professor, journal, 1)
+    assert len(professor.asked("subjects")) == 3
+    [record] = outcome.records
+    assert record.dropped and record.dropped.reason == reason and detail in record.dropped.detail
+
+
+async def test_g3_what_stands_around_a_one_turn_answer_is_forgiven(one: str, journal: Journal) -> None:
+    answer = 'Sure!\n```json\n{"subjects": [{"subject_name": "Lenses", "level": "1", "subtopics": ["focus",],},]}\n```'
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1), Professor({"subjects": always(answer)}), journal, 1)
+    assert [record.meta["subject"] for record in outcome.kept] == ["Lenses"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits"),
+    [
+        (SUBJECTS_SCHEMA, {"subjects": [{"subject_name": "A", "level": "1", "subtopics": ["x"]}]}),
+        (SESSIONS_SCHEMA, {"sessions": [{"session": "A", "key_concepts": ["x"]}]}),
+    ],
+)
+def test_g3_a_schema_leaves_no_room_for_other_keys(
+    schema: dict[str, Any], fits: dict[str, list[dict[str, Any]]]
+) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(fits)
+    [(name, [item])] = fits.items()
+    assert not validator.is_valid({**fits, "more": 1})
+    assert not validator.is_valid({name: [{**item, "more": 1}]})
+    for key in item:
+        assert not validator.is_valid({name: [{other: value for other, value in item.items() if other != key}]})
+
+
+async def test_g3_one_turn_holds_the_sessions_to_a_schema_too(one: str, journal: Journal) -> None:
+    subjects = json.dumps({"subjects": [{"subject_name": "Lenses", "level": "basic", "subtopics": ["focus"]}]})
+    rows = [json.loads(line) for line in session_lines(*[3] * 10).splitlines()]
+    professor = Professor({"subjects": always(subjects), "sessions": always(json.dumps({"sessions": rows}))})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, turns=1), professor, journal, 3)
+    [request] = professor.asked("sessions")
+    assert request.schema and request.schema["required"] == ["sessions"] and '{"sessions": [...]}' in content(request)
+    assert len(outcome.kept) == 3 and outcome.kept[0].meta["sessions"][0].strip().startswith("session")
+
+
 @pytest.mark.parametrize("turns", [1, 2])
 async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     turns: Any, one: str, journal: Journal
@@ -145,8 +217,8 @@ async def test_g3_what_cannot_be_read_is_asked_again_a_bounded_number_of_times(
     outcome = await ask(GLAN(taxonomy=one, queries=2, turns=turns, attempts=3), professor, journal, 5)
     assert len(professor.asked(stage)) == 6
     assert len(professor.asked("subjects")) == (6 if turns == 1 else 2)
-    assert outcome.reasons() == ["no_subject", "no_subject"]
-    assert outcome.run.notes["stopped"].startswith("every quota is filled, or no discipline")
+    assert outcome.reasons() == (["schema"] * 2 if turns == 1 else ["no_subject"] * 2)
+    assert outcome.run.notes["stopped"] == "no discipline has a usable subject"
     assert all(record.meta["journal"] and record.meta["path"] for record in outcome.records)
 
 
@@ -159,6 +231,9 @@ async def test_g3_a_second_try_that_can_be_read_is_used(one: str, journal: Journ
     assert outcome.reasons() == [None]
     assert len(outcome.kept[0].meta["journal"]) == 6
     assert outcome.run.notes["unreadable_replies"] == 1
+    [again] = outcome.kept[0].meta["asked_again"]  # the one that could not be read
+    texts = {entry["key"]: entry["text"] for entry in read_entries(journal.path)}
+    assert texts[again] == "No."
 
 
 @pytest.mark.parametrize(
@@ -170,6 +245,11 @@ async def test_g3_a_second_try_that_can_be_read_is_used(one: str, journal: Journ
         ('{"subject_name": "A", "subtopics": [{"name": "x"}, 7, "", "X"]}', [Subject("A", "", ("x",))]),
         ('{"subject_name": ""}\n{"level": "basic"}\n{"subject_name": ["A"]}', []),
         ('{"subject_name": "A"}\n{"subject_name": "B", "lev', [Subject("A")]),
+        ('{"subjects": [{"subject_name": "A", "level": "1"}, {"subject_name": "B"', [Subject("A", "1")]),
+        ('{"subjects": [{"subject_name": "A"}, {"subject_name": "Half a na', [Subject("A")]),
+        ('{"subjects": [{"subject_name": "Half a na', []),
+        ('{"subjects": [', []),
+        ('{"subjects": []}', []),
         ("", []),
         ("1. A\n2. B", []),
     ],
@@ -296,6 +376,8 @@ async def test_g5_a_syllabus_that_is_none_is_dropped_with_a_reason(
         {"sessions": (30, 10)},
         {"two_sessions": 1.5},
         {"held_out": 1.0},
+        {"held_out_per_discipline": 50},
+        {"held_out": 0.1, "held_out_per_discipline": 0},
         {"quotas": {"Optics": -1}},
         {"subjects": 0},
         {"lookahead": 0},

@@ -76,7 +76,7 @@ def test_a_broken_taxonomy_is_an_error_with_its_place(llmsynth: Call) -> None:
         assert err.startswith("error: broken.yaml, line 2: 'B' is there twice") and "\nhint: " in err
 
 
-def test_taxonomies_can_be_listed_checked_and_copied(llmsynth: Call) -> None:
+def test_g1_taxonomies_can_be_listed_checked_and_copied(llmsynth: Call) -> None:
     assert llmsynth("taxonomy", "ls")[1] == "glan\n"
     assert llmsynth("taxonomy", "ls", "small.yaml")[1].splitlines() == [
         "Sciences/Physics/Optics",
@@ -90,7 +90,7 @@ def test_taxonomies_can_be_listed_checked_and_copied(llmsynth: Call) -> None:
     assert llmsynth("taxonomy", "copy", "glan", "mine.yaml")[0] == 1  # nothing is overwritten
 
 
-def test_ballots_prune_a_taxonomy(llmsynth: Call) -> None:
+def test_g1_ballots_prune_a_taxonomy(llmsynth: Call) -> None:
     code, ballot, _ = llmsynth("taxonomy", "ls", "small.yaml", "--ballot")
     assert code == 0 and ballot.splitlines()[:2] == ["path,vote", "Sciences,"]
     for voter in ("a", "b"):
@@ -102,7 +102,7 @@ def test_ballots_prune_a_taxonomy(llmsynth: Call) -> None:
     assert Taxonomy.load("pruned.yaml").disciplines() == [("Sciences", "Biology", "Botany")]
 
 
-def test_a_taxonomy_is_drafted_with_a_model_and_drafted_again_for_nothing(llmsynth: Call) -> None:
+def test_g1_a_taxonomy_is_drafted_with_a_model_and_drafted_again_for_nothing(llmsynth: Call) -> None:
     arguments = ("taxonomy", "draft", "-m", "pocket", "--ways", "3", "--set", DRAFTER)
     code, out, err = llmsynth(*arguments, "-o", "drafted.yaml")
     assert (code, out) == (0, "drafted.yaml\n"), err
@@ -125,7 +125,7 @@ def test_a_model_that_names_nothing_drafts_nothing(llmsynth: Call) -> None:
     assert not Path("drafted.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["validate", "ls", "copy", "draft", "prune"])
+@pytest.mark.parametrize("name", ["validate", "ls", "copy", "draft", "vote", "prune"])
 def test_every_command_on_taxonomies_has_help(name: str, llmsynth: Call) -> None:
     code, out, _ = llmsynth("taxonomy", name, "--help")
     assert code == 0 and len(out) > 200

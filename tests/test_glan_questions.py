@@ -115,10 +115,13 @@ def _lines(prompt: str) -> list[str]:
 # G10: a fresh sample per question
 
 
-async def test_g10_each_question_has_a_sample_of_its_own_unless_asked_otherwise(one: str, journal: Journal) -> None:
+@pytest.mark.parametrize(("options", "each"), [({}, 1), ({"questions_per_pick": 3}, 3)])
+async def test_g10_each_question_has_a_sample_of_its_own_unless_asked_otherwise(
+    options: dict[str, int], each: int, one: str, journal: Journal
+) -> None:
     professor = Professor(one_subject(*[5] * 10))
-    await ask(GLAN(taxonomy=one, queries=1, questions_per_pick=3), professor, journal, 30)
-    assert sorted(Counter(professor.prompts("questions")).values()) == [3] * 10
+    await ask(GLAN(taxonomy=one, queries=1, **options), professor, journal, 30)  # type: ignore[arg-type]
+    assert sorted(Counter(professor.prompts("questions")).values()) == [each] * (30 // each)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +234,25 @@ async def test_g12_what_shares_words_with_a_benchmark_is_dropped_and_reported(
     assert report["benchmarks"]["test.jsonl"]["found"] == {"ngram": len(dropped)}
     assert report["benchmarks"]["test.jsonl"]["examples"][0]["row"] == "test.jsonl:1"
     assert report["benchmarks"]["train.jsonl"]["found"] == {}
+
+
+@pytest.mark.parametrize(("question", "kept"), [("Why is  the SKY blue", 0), ("Why is the sky so blue?", 1)])
+async def test_g12_a_short_question_is_looked_for_as_a_whole(
+    question: str, kept: int, one: str, journal: Journal, tmp_path: Path
+) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "Why is the sky blue?"}))
+    professor = Professor({**one_subject(5), "questions": always(question)})
+    options = GLAN(
+        taxonomy=one,
+        queries=1,
+        out_of_range="keep",
+        two_sessions=0,
+        decontaminate=(str(tmp_path / "test.jsonl"),),
+        max_questions=1,
+    )
+    outcome = await ask(options, professor, journal, 1)
+    assert len(outcome.kept) == kept
+    assert outcome.reasons() == [None if kept else "contaminated"]
 
 
 def hash_even(text: str) -> bool:

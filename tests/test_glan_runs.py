@@ -16,6 +16,7 @@ from llmsynth import Completion, FakeBackend, Recipe, Request, Run, synthesize
 from llmsynth.errors import UnavailableError
 from llmsynth.estimate import estimate
 from llmsynth.generators.glan import GLAN
+from llmsynth.generators.glan.reading import read_subjects
 from llmsynth.generators.glan.schedule import evenness
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
@@ -141,6 +142,39 @@ def test_g13_evenness(counts: list[int], value: float | None) -> None:
     assert evenness(counts) == (None if value is None else pytest.approx(value))
 
 
+async def test_g13_the_report_tells_what_survived_level_by_level(taxonomy: str, journal: Journal) -> None:
+    outcome = await play(GLAN(taxonomy=taxonomy, queries=4, attempts=1, lookahead=6), stateless, journal, target=150)
+    notes, dropped = outcome.run.notes, [record for record in outcome.records if record.dropped]
+    survival = notes["survival"]
+    assert isinstance(survival, dict) and list(survival) == ["subjects", "syllabus", "questions", "answers"]
+    for table in survival.values():
+        assert table["tried"] == table["accepted"] + sum(table["eliminated"].values()) > 0
+    assert survival["subjects"]["tried"] == 4 * 4
+    assert survival["syllabus"]["accepted"] == notes["syllabi"]
+    assert survival["answers"]["tried"] == survival["questions"]["accepted"]
+    assert survival["answers"]["accepted"] == 150
+    assert survival["syllabus"]["eliminated"] and survival["questions"]["eliminated"]
+    eliminated: Counter[str] = Counter()
+    for table in survival.values():
+        eliminated.update(table["eliminated"])
+    assert eliminated == Counter(record.dropped.reason for record in dropped if record.dropped)
+
+
+async def test_g13_every_reply_is_behind_a_record_or_brought_nothing_new(taxonomy: str, journal: Journal) -> None:
+    options = GLAN(taxonomy=taxonomy, queries=4, lookahead=6, max_questions=150)  # so none is in flight at the end
+    outcome = await play(options, stateless, journal)
+    behind = {key for r in outcome.records for key in (*r.meta["journal"], *r.meta.get("asked_again", ()))}
+    entries = {entry["key"]: entry for entry in read_entries(journal.path)}
+    assert behind <= entries.keys()
+    used = {record.meta["subject"] for record in outcome.records if "subject" in record.meta}
+    assert len(used) == outcome.run.notes["subjects"]  # so no subject waits to be used
+    rest = [entry for key, entry in entries.items() if key not in behind]
+    assert {entry["stage"] for entry in rest} <= {"subjects", "subject_lists"}
+    for entry in rest:
+        if entry["stage"] == "subject_lists":
+            assert {subject.name for subject in read_subjects(entry["text"])} <= used
+
+
 # G14: resume, and the price of a change
 
 
@@ -236,6 +270,36 @@ async def test_g15_the_share_held_out_is_the_one_asked_for(taxonomy: str, journa
     assert abs(test - 120) < 40  # four standard deviations
     by_discipline = Counter(r.meta["discipline"] for r in outcome.kept if r.fields["split"] == "test")
     assert min(by_discipline.values()) > 5 and len(by_discipline) == 4
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_g15_each_discipline_has_so_many_held_out_questions(times: int, taxonomy: str, journal: Journal) -> None:
+    options = GLAN(
+        taxonomy=taxonomy, queries=2, held_out=0.3, held_out_per_discipline=7, questions_per_pick=times, lookahead=8
+    )
+    outcome = await play(options, Professor(), journal, target=400)
+    counts = outcome.run.notes["held_out_by_discipline"]
+    assert isinstance(counts, dict) and list(counts.values()) == [7] * 4
+    combinations: dict[str, set[frozenset[str]]] = {"train": set(), "test": set()}
+    for record in outcome.kept:
+        concepts = frozenset(concept for session in record.meta["concepts"] for concept in session)
+        combinations[record.fields["split"]].add(concepts)
+    assert not combinations["train"] & combinations["test"]
+    assert len(outcome.kept) == 400
+
+
+async def test_g15_a_course_whose_every_combination_is_held_out_ends_with_a_reason(
+    tmp_path: Path, journal: Journal
+) -> None:
+    one = small_taxonomy(tmp_path, "fields:\n  Sciences: [Optics]\n")
+    replies = {"subject_lists": lambda r: subject_lines("Lenses"), "sessions": lambda r: session_lines(1)}
+    options = GLAN(
+        taxonomy=one, queries=1, out_of_range="keep", held_out=0.99, held_out_per_discipline=2, stall=5, lookahead=1
+    )
+    outcome = await play(options, Professor(replies), journal, target=50)
+    assert outcome.reasons() == [None, None, *["held_out_full"] * 5]
+    assert outcome.run.notes["stopped"] == "stalled: none of the last 5 questions was kept"
+    assert outcome.run.notes["questions"] == 2
 
 
 # G16: estimate

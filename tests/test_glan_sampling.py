@@ -102,17 +102,18 @@ def chi_square(counts: Counter[Pick], categories: int, draws: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "share", "categories", "bound"),
+    ("sizes", "share", "categories", "each", "bound"),
     [
-        ([5], 0.0, 31, 59.7),  # the bounds: the chi-square quantile 0.999 for categories - 1 degrees of freedom
-        ([3, 4], 1.0, 97, 143.3),
-        ([2, 1, 3], 0.0, 3 + 1 + 7, 29.6),
+        ([5], 0.0, 31, 100, 59.7),  # the bounds: the chi-square quantile 0.999 for categories - 1 degrees of freedom
+        ([3, 4], 1.0, 97, 100, 143.3),
+        ([5, 5], 1.0, 575, 20, 684.5),
+        ([2, 1, 3], 0.0, 3 + 1 + 7, 100, 29.6),
     ],
 )
 def test_g6_g7_the_first_draw_is_uniform_over_combinations(
-    sizes: list[int], share: float, categories: int, bound: float
+    sizes: list[int], share: float, categories: int, each: int, bound: float
 ) -> None:
-    draws = 100 * categories
+    draws = each * categories
     first = Counter(Combinations(sizes, share, sources(seed)).draw() for seed in range(draws))
     assert len(first) == categories
     assert chi_square(first, categories, draws) < bound

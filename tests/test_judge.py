@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llmsynth import Completion, Drop, Record, Request
+from llmsynth import Completion, Drop, FakeBackend, Record, Request
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.families import families_of
 from llmsynth.journal import Journal
@@ -21,7 +21,7 @@ from llmsynth.rubric import rubric_of
 from llmsynth.steps._task import Columns
 from llmsynth.steps.judge import Judge
 from llmsynth.steps.pairwise import PairwiseJudge
-from tests.judging import Named, apply, asked, between, row, run_of
+from tests.judging import apply, asked, between, row, run_of
 
 MARKS = "No fault.\ncorrectness: 5\ncompliance: 4\nclarity: 3"
 
@@ -176,7 +176,8 @@ def test_the_trail_tells_what_the_judge_was_asked(journal: Journal) -> None:
 def test_a_judge_of_the_generators_family_warns_once(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     trail = {"models": ["Qwen/Qwen3-8B"], "journal": ["k"]}
     made = [Record(str(n), row(output=str(n)).fields, trail) for n in range(3)]
-    run = run_of(journal, {"default": Named(lambda _: MARKS, "qwen-max"), "other": Named(lambda _: MARKS, "gpt-5")})
+    judges = {"default": FakeBackend(lambda _: MARKS, "qwen-max"), "other": FakeBackend(lambda _: MARKS, "gpt-5")}
+    run = run_of(journal, judges)
     with caplog.at_level(logging.WARNING):
         done = apply(Judge(), made, run, batch=1)
         apply(Judge(role="other", name="other"), done, run, batch=1)

@@ -22,7 +22,9 @@ from tests.professor import TAXONOMY, small_taxonomy
 from tests.test_determinism import CONCURRENCY, contents, finish, kill_and_resume, report
 
 KILLS = int(os.environ.get("LLMSYNTH_KILLS", "3"))
-METHODS = ("evol-instruct", "glan", "chain")
+METHODS = ("evol-instruct", "auto", "glan", "chain")
+
+AUTO = {"steps": 3, "candidates": 3, "batch": 4, "rounds": 2, "development": 8}
 
 
 def generator(method: str, folder: Path) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def generator(method: str, folder: Path) -> dict[str, Any]:
     glan = {"use": "glan", "taxonomy": small_taxonomy(folder), "queries": 3, "held_out": 0.2, "lookahead": 6}
     return {
         "evol-instruct": {**evol, "seeds": rows_file(folder, 24)},
+        "auto": {**evol, "rounds": 2, "seeds": rows_file(folder, 24), "pack": "auto", "auto": AUTO},
         "glan": {**glan, "max_questions": 60},
         "chain": {**evol, "seeds": {**glan, "target": 20, "steps": [{"use": "exact-duplicates"}]}},
     }[method]

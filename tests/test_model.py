@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsynth.backends.fake import FakeBackend
 from llmsynth.errors import AuthenticationError, ModelNotFoundError, UnavailableError
 from llmsynth.journal import Journal, read_entries
-from llmsynth.model import Model, ordered
+from llmsynth.model import Model
+from llmsynth.order import ordered
 from llmsynth.prices import Price
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 
@@ -174,6 +176,19 @@ async def test_a_stage_a_prompt_or_a_parameter_of_its_own_is_a_key_of_its_own(jo
     assert len(set(keys)) == 4
 
 
+async def test_two_fakes_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    async def ask(answer: str, **name: str) -> Completion:
+        journal = Journal(tmp_path / "journal.jsonl")
+        completion = await Model(FakeBackend(lambda request: answer, **name), journal).ask(request(1))
+        journal.close()
+        return completion
+
+    assert (await ask("one")).text == (await ask("never given")).text == "one"
+    other = await ask("two", name="other")
+    assert (other.text, other.model, other.replayed) == ("two", "other", False)
+    assert (await ask("never given", name="other")).text == "two"
+
+
 async def test_parameters_of_the_model_replace_those_of_the_request(journal: Journal) -> None:
     backend = Scripted(echo)
     model = Model(backend, journal, sampling={"temperature": 0.1, "max_tokens": None, "stop": ["x"]})
@@ -222,13 +237,14 @@ async def test_being_told_to_wait_uses_up_no_attempt(journal: Journal) -> None:
     assert completion.text == "served"
 
 
-async def test_retry_after_holds_everybody_back(journal: Journal) -> None:
+@pytest.mark.parametrize("limited", [True, False], ids=["429", "503"])
+async def test_retry_after_holds_everybody_back(journal: Journal, limited: bool) -> None:
     times: list[float] = []
 
     async def behave(request: Request, number: int) -> Completion:
         times.append(time.monotonic())
         if number == 0:
-            raise RequestFailedError("http_429", "busy", retryable=True, limited=True, retry_after=0.2)
+            raise RequestFailedError("busy", "come back later", retryable=True, limited=limited, retry_after=0.2)
         return Completion("served")
 
     model = Model(Scripted(behave), journal, concurrency=2)

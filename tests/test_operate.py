@@ -76,7 +76,7 @@ def test_check_asks_for_each_alone_where_both_are_refused(llmsynth: Call, loopba
     loopback.fault = only("logprobs")
     code, out, _ = llmsynth("check", "teacher", "--base-url", loopback.url)
     lines = told(out)
-    assert code == 0 and loopback.requests == 4
+    assert code == 0 and loopback.requests == 5
     assert lines["structured output"].startswith("no (http_400: unknown: ['response_format'])")
     assert (lines["logprobs"], lines["key"]) == ("yes", "none (OPENAI_API_KEY is not set)")
 
@@ -86,6 +86,30 @@ def test_check_notices_a_server_that_takes_no_notice(llmsynth: Call, loopback: L
     lines = told(out)
     assert lines["structured output"] == "no (the server takes no notice of it)"
     assert lines["logprobs"] == "no"
+
+
+def test_check_tells_of_a_server_that_knows_json_but_no_schema(llmsynth: Call, loopback: Loopback) -> None:
+    def half_able(number: int, body: dict[str, Any]) -> Fault:
+        asked = body.get("response_format", {}).get("type")
+        return able(number, body) if asked == "json_object" else only("logprobs")(number, body)
+
+    loopback.fault = half_able
+    _, out, _ = llmsynth("check", "teacher", "--base-url", loopback.url)
+    assert told(out)["structured output"].startswith("JSON, by `structured: json_object`; a schema: no (http_400")
+    assert "JSON" in loopback.bodies[-1]["messages"][0]["content"]  # without the word, some servers refuse
+
+
+def test_check_tells_of_an_answer_that_is_json_and_breaks_the_schema(llmsynth: Call, loopback: Loopback) -> None:
+    loopback.echo = lambda body: '{"reason": "scattering", "sure": "quite"}'
+    _, out, _ = llmsynth("check", "teacher", "--base-url", loopback.url)
+    assert "not of the schema: $.sure: 'quite' is not of type 'boolean' (type))" in told(out)["structured output"]
+
+
+def test_check_takes_several_models(llmsynth: Call, loopback: Loopback) -> None:
+    loopback.fault = able
+    code, out, _ = llmsynth("check", "one", "two", "--base-url", loopback.url)
+    assert code == 0 and [told(part)["model"] for part in out.split("\n\n")] == ["one", "two"]
+    assert [body["model"] for body in loopback.bodies] == ["one", "two"]
 
 
 def test_check_explains_a_server_that_is_not_there_and_a_wrong_key(llmsynth: Call, loopback: Loopback) -> None:

@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsynth.parsing import (
+    FinalStep,
     Instance,
     parse_alpaca,
+    parse_final_prompt,
     parse_input_first,
+    parse_method,
     parse_numbered,
     parse_output_first,
     parse_yes_no,
@@ -69,11 +72,22 @@ def test_whole_tasks_are_read(reply: str, expected: dict[str, Any]) -> None:
     assert parse_alpaca(reply, 4, expected.get("truncated", False)) == tasks
 
 
+@pytest.mark.parametrize(("reply", "expected"), replies("final_prompt"))
+def test_e14_the_prompt_that_a_method_arrives_at_is_read(reply: str, expected: dict[str, Any]) -> None:
+    assert parse_final_prompt(reply) == FinalStep(**expected)
+
+
+@pytest.mark.parametrize(("reply", "expected"), replies("method"))
+def test_e14_an_improved_method_is_read(reply: str, expected: dict[str, Any]) -> None:
+    assert parse_method(reply) == FinalStep(**expected)
+
+
 # any text
 
 MARKS = """
 1.¦9. ¦10. ¦4. Instruction: ¦4. Input:¦4. Output:¦Input: ¦Output:¦Example 1¦Class label: ¦Task: ¦yes¦no¦###¦---¦```
-¦```python¦**¦- ¦<think>¦</think>¦<noinput>¦<|im_end|>¦：¦é
+¦```python¦**¦- ¦Step 2: ¦<rewritten_prompt>¦</rewritten_prompt>¦Final prompt:
+¦<think>¦</think>¦<noinput>¦<|im_end|>¦：¦é
 """
 FRAGMENTS = [*MARKS.replace("\n", "").split("¦"), "\n", "\r\n", "\t", " ", "\0", "\ud800"]
 TEXTS = st.text() | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5)).map("".join)
@@ -83,6 +97,8 @@ PARSERS: list[Callable[[str, bool], object]] = [
     parse_input_first,
     parse_output_first,
     lambda text, truncated: parse_alpaca(text, 4, truncated),
+    lambda text, _: parse_final_prompt(text),
+    lambda text, _: parse_method(text),
 ]
 
 
@@ -94,7 +110,22 @@ def test_no_text_makes_a_parser_raise(text: str, truncated: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["\n", " ", "- ", "*", "9. ", "```\n", "Input:", "Input:\n", "###\n", "<think>", "\n\n---"]
+    "text",
+    [
+        "\n",
+        " ",
+        "- ",
+        "*",
+        "9. ",
+        "```\n",
+        "Input:",
+        "Input:\n",
+        "###\n",
+        "<think>",
+        "\n\n---",
+        "Step 1: ",
+        "<rewritten_prompt>",
+    ],
 )
 def test_a_model_stuck_in_a_loop_costs_no_time(text: str) -> None:
     reply = text * (30_000 // len(text))

@@ -105,6 +105,28 @@ async def test_the_second_try_counts_for_the_caps(journal: Journal) -> None:
         await model.ask(request())
 
 
+async def test_a_run_that_ended_between_two_tries_goes_on_with_the_second_and_pays_for_none_twice(
+    tmp_path: Path,
+) -> None:
+    backend, policy = Cutting(150), FinishPolicy(on_length="retry")
+    journal = Journal(tmp_path / "journal.jsonl")
+    model = Model(backend, journal, policy=policy, budget=Budget(Caps(requests=1)))
+    with pytest.raises(BudgetError):
+        await model.ask(request())
+    journal.close()
+    for replayed in (False, True):
+        journal = Journal(tmp_path / "journal.jsonl")
+        completion, model = await ask(backend, journal, request(), on_length="retry")
+        journal.close()
+        usage = model.usage["test"]
+        assert backend.limits == [100, 200]
+        assert completion.finish_reason == "stop" and len(completion.text.split()) == 150
+        assert (usage.requests, usage.lengthened, usage.replayed) == (1, 1, replayed)
+        assert (usage.prompt_tokens, usage.completion_tokens) == (20, 250)
+    entries = {entry["key"]: entry["finish_reason"] for entry in read_entries(tmp_path / "journal.jsonl")}
+    assert entries[completion.key] == "stop" and sorted(entries.values()) == ["length", "stop"]
+
+
 async def test_an_answer_that_the_provider_withheld_is_rejected_or_kept(tmp_path: Path) -> None:
     def withheld(asked: Request) -> Completion:
         return Completion("", "content_filter")

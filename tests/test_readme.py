@@ -28,10 +28,11 @@ def test_the_python_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
-def test_the_recipe_is_one(block: str) -> None:
-    recipe = Recipe.parse(block, source="README.md")
-    assert recipe.target == 5000
-    assert set(recipe.build().models) == {"default", "classification"}
+def test_the_recipe_is_one(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gsm8k-test.jsonl").write_text('{"question": "How many clips did Nora sell in all, if she sold two a day?"}')
+    built = Recipe.parse(block, source="README.md").build()
+    assert len(built.models) == 2 and "default" in built.models
 
 
 def commands() -> list[list[str]]:

@@ -116,9 +116,8 @@ def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
 
 def test_a_text_of_ten_megabytes_is_a_reason_and_no_trouble(tmp_path: Path) -> None:
     rows = [{"text": "word " * 2_000_000}, {"text": "short"}]
-    result = curated(
-        lines(tmp_path / "data.jsonl", rows), tmp_path / "run", {"use": "exact-duplicates", "on": ["text"]}, on=["text"]
-    )
+    step = {"use": "exact-duplicates", "on": ["text"]}
+    result = curated(lines(tmp_path / "data.jsonl", rows), tmp_path / "run", step, on=["text"])
     assert dropped(result) == {"data.jsonl:1": "too_long"}
     sample = result.report["funnel"][0]["samples"]["too_long"]
     assert sample["detail"] == "text has 10,000,000 characters, and 1,000,000 is the most"

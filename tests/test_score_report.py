@@ -7,7 +7,7 @@ import random
 import pytest
 
 from llmsynth import Record
-from llmsynth.score_report import ScoreReport
+from llmsynth.score_report import ScoreReport, lines
 
 
 def test_a_score_that_goes_with_length_is_told() -> None:
@@ -86,3 +86,26 @@ def test_categories_may_be_provenance_or_missing_and_are_not_without_end() -> No
     assert told["1"]["in"] == told["(none)"]["in"] == 1
     assert told["(other)"]["in"] == 302 - 200
     assert sum(group["in"] for group in told.values()) == 302
+
+
+def test_people_can_read_it() -> None:
+    report = ScoreReport(by=("skill",))
+    for n in range(4):
+        scores = {"judge": float(n), "same": 1.0} if n else {}
+        meta = {} if n else {"judge_unscored": "unreadable_verdict"}
+        record = Record(str(n), {"output": "word " * (n + 1), "skill": "code" if n < 2 else "prose"}, meta, scores)
+        report.add(record.drop("x") if n == 1 else record)
+    notes = {"judge": {"agreement": {"judge": {"rows": 5, "accuracy": 0.8, "cohen_kappa": None}}}, "source": "x"}
+    assert lines(report.told(), notes) == [
+        "judge: 2 ± 0.82, +1.00 with length, 1 without",
+        "same: 1 ± 0, constant",
+        "judge against people, judge, 5 rows: accuracy 0.8",
+        "kept by skill, the least first: code 50% of 2, prose 100% of 2",
+    ]
+
+
+def test_records_are_taken_as_they_pass() -> None:
+    report = ScoreReport()
+    records = [Record(str(n), {"output": "x"}, scores={"s": 1.0}) for n in range(3)]
+    assert list(report.by_passing(records)) == records
+    assert report.told()["scores"]["s"]["rows"] == 3

@@ -153,6 +153,20 @@ def test_the_nearest_text_is_the_earliest_of_the_most_similar(unindexed: int, te
     assert index.nearest(text) == (Match(str(scores.index(best)), best) if best > 0.4 else None)
 
 
+@pytest.mark.parametrize("unindexed", [2, 1000])
+@given(st.lists(few_words, min_size=1, max_size=12), few_words, st.integers(1, 14))
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_the_matches_are_the_best_of_those_above_the_threshold(
+    unindexed: int, texts: list[str], text: str, k: int
+) -> None:
+    scores = sorted((-score, i) for i, other in enumerate(texts) if (score := reference(other, text)) > 0.4)
+    with indexed_from(unindexed):
+        index = RougeIndex(0.4)
+        for i, other in enumerate(texts):
+            index.add(other, str(i))
+    assert index.matches(text, k) == [Match(str(i), -score) for score, i in scores[:k]]
+
+
 @given(st.lists(any_texts, max_size=12), any_texts, st.integers(0, 15))
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_the_most_similar_texts_are_exact_whatever_the_threshold(texts: list[str], text: str, k: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmsynth.errors import SourceError
-from llmsynth.generators.glan.draft import prune
+from llmsynth.generators.glan.vote import prune
 from llmsynth.taxonomy import Taxonomy, shipped_names
 
 
@@ -34,7 +34,7 @@ fields:
 """
 
 
-def test_the_leaves_are_the_disciplines_at_any_depth(tmp_path: Path) -> None:
+def test_g1_the_leaves_are_the_disciplines_at_any_depth(tmp_path: Path) -> None:
     assert paths(load(tmp_path, MIXED)) == [
         "Sciences/Physics/Optics",
         "Sciences/Physics/Acoustics",
@@ -45,7 +45,7 @@ def test_the_leaves_are_the_disciplines_at_any_depth(tmp_path: Path) -> None:
     ]
 
 
-def test_the_shipped_taxonomy_covers_academic_and_vocational_knowledge() -> None:
+def test_g1_the_shipped_taxonomy_covers_academic_and_vocational_knowledge() -> None:
     assert "glan" in shipped_names()
     shipped = Taxonomy.load("glan")
     disciplines = shipped.disciplines()
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         "'; drop table",
     ],
 )
-def test_a_hostile_name_is_a_name(name: str, tmp_path: Path) -> None:
+def test_g1_a_hostile_name_is_a_name(name: str, tmp_path: Path) -> None:
     quoted = "'" + name.replace("'", "''") + "'"
     taxonomy = load(tmp_path, f"fields:\n  - {quoted}\n  - Other\n")
     assert taxonomy.disciplines() == [(name,), ("Other",)]
@@ -115,7 +115,7 @@ def test_names_that_yaml_takes_for_other_values_are_names(tmp_path: Path) -> Non
         ("include: [nowhere]\n", r"line 1: there is no taxonomy 'nowhere'"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+def test_g1_a_mistake_is_told_with_its_place(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=said) as caught:
         load(tmp_path, text)
     assert caught.value.hint
@@ -135,7 +135,7 @@ def test_aliases_of_aliases_do_not_eat_the_memory(tmp_path: Path) -> None:
         load(tmp_path, text)
 
 
-def test_ten_thousand_children_are_fine(tmp_path: Path) -> None:
+def test_g1_ten_thousand_children_are_fine(tmp_path: Path) -> None:
     started = time.monotonic()
     taxonomy = load(tmp_path, "fields:\n  Wide:\n" + "".join(f"    - Child {n}\n" for n in range(10_000)))
     assert len(taxonomy.disciplines()) == 10_000
@@ -143,7 +143,7 @@ def test_ten_thousand_children_are_fine(tmp_path: Path) -> None:
     assert time.monotonic() - started < 20
 
 
-def test_a_file_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
+def test_g1_a_file_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
     text = "include: [glan]\nfields:\n  Natural sciences:\n    physics: [Acoustics]\n  Beekeeping: [Hive care]\n"
     extended = load(tmp_path, text)
     assert len(extended.disciplines()) == len(Taxonomy.load("glan").disciplines()) + 2
@@ -151,7 +151,7 @@ def test_a_file_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
     assert extended.name == "t"
 
 
-def test_merging_joins_what_has_the_same_path_and_nothing_else(tmp_path: Path) -> None:
+def test_g1_merging_joins_what_has_the_same_path_and_nothing_else(tmp_path: Path) -> None:
     one = load(tmp_path, "fields:\n  A: [X, Y]\n  B: [X]\n")
     other = load(tmp_path, "fields:\n  a: [y, Z]\n  C: [X]\n  B:\n    X: [Deeper]\n")
     assert paths(one.merge(other)) == ["A/X", "A/Y", "A/Z", "B/X/Deeper", "C/X"]
@@ -193,7 +193,7 @@ def ballot(folder: Path, name: str, **votes: str) -> Path:
     return path
 
 
-def test_the_majority_prunes_and_descendants_go_with_their_node(tmp_path: Path) -> None:
+def test_g1_the_majority_prunes_and_descendants_go_with_their_node(tmp_path: Path) -> None:
     taxonomy = load(tmp_path, MIXED)
     ballots = [
         ballot(tmp_path, "1.csv", Sciences__Earth="drop", Philately="drop", Sciences__Physics="keep"),

@@ -76,6 +76,26 @@ def test_the_identity_tells_what_answers_and_not_where_it_lies_or_how_fast_it_is
     assert identity(moved) != identity()
 
 
+@pytest.mark.parametrize("backend", [VLLMBackend, TransformersBackend])
+def test_weights_of_the_older_kind_tell_models_apart_where_they_are_what_is_loaded(
+    folder: Path, tmp_path: Path, backend: Any
+) -> None:
+    def identity(safe: bytes | None, older: bytes | None) -> str:
+        model = tmp_path / "model"
+        shutil.rmtree(model, ignore_errors=True)
+        model.mkdir()
+        shutil.copy(folder / "config.json", model)
+        for name, weights in (("model.safetensors", safe), ("pytorch_model-00001-of-00002.bin", older)):
+            if weights is not None:
+                (model / name).write_bytes(weights)
+        found: str = backend(str(model)).identity
+        return found
+
+    assert identity(None, b"one" * 5000) != identity(None, b"two" * 5000)
+    assert identity(None, b"one") == identity(None, b"one")
+    assert identity(b"safe", b"one") == identity(b"safe", b"two") == identity(b"safe", None)
+
+
 def test_names_on_the_hub_and_home_folders_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (VLLMBackend("org/model").identity, VLLMBackend("org/model").name) == ("vllm:org/model", "org/model")
     monkeypatch.setenv("HOME", str(folder.parent))

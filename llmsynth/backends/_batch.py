@@ -27,12 +27,13 @@ Refusal = Callable[[int, Mapping[str, str], bytes], Exception]
 class BatchApi:
     """The `/files` and `/batches` of an endpoint. Errors are those of a backend.
 
-    refusal: the error that stands for an HTTP status, given with headers and body.
+    refusal: the error that stands for an HTTP status, given with headers and body. redact: a text without secrets.
     """
 
-    def __init__(self, url: str, key: str, timeout: float, refusal: Refusal) -> None:
+    def __init__(self, url: str, key: str, timeout: float, refusal: Refusal, redact: Callable[[str], str]) -> None:
         self._url = url
         self._refusal = refusal
+        self._redact = redact
         # no retries of its own: a job whose making was not confirmed must be looked for, not made again
         self._client = openai.AsyncOpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0)
 
@@ -95,6 +96,7 @@ class BatchApi:
     async def _call(self, make: Callable[[], Awaitable[T]], attempts: int, if_missing: str) -> T:
         """The result of a call, repeated while that can help. Being told to wait is no attempt."""
         failed = waited = 0
+        # nothing is raised `from` an error of the client's: a traceback shows what the server said, keys included
         while True:
             try:
                 return await make()
@@ -102,22 +104,22 @@ class BatchApi:
                 failed += 1
                 if failed >= attempts:
                     raise UnavailableError(
-                        f"cannot reach {self._url}: {error.__cause__ or error} ({failed} attempts)",
+                        f"cannot reach {self._url}: {self._redact(str(error.__cause__ or error))} ({failed} attempts)",
                         "run the same command again to go on: what was submitted is not submitted again",
-                    ) from error
+                    ) from None
                 wait = _backoff(failed)
             except openai.APIStatusError as error:
                 refusal = self._refusal(error.status_code, error.response.headers, error.response.content)
                 if isinstance(refusal, ModelNotFoundError):
-                    raise BackendError(refusal.message, if_missing) from error
+                    raise BackendError(refusal.message, if_missing) from None
                 if not isinstance(refusal, RequestFailedError):
-                    raise refusal from error
+                    raise refusal from None
                 failed += not refusal.limited
                 if not refusal.retryable or failed >= attempts:
                     raise BackendError(
                         f"{self._url} answered {error.status_code}: {refusal.message}",
                         "run the same command again to go on: what was submitted is not submitted again",
-                    ) from error
+                    ) from None
                 waited += 1
                 wait = _backoff(waited) if refusal.retry_after is None else refusal.retry_after
             log.info("%s: trying again in %.1f s", self._url, wait)

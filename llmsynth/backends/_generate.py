@@ -13,6 +13,7 @@ import transformers
 
 from llmsynth.backends._likelihood import likelihoods
 from llmsynth.backends._loading import is_out_of_memory, load, window_of
+from llmsynth.backends._local import too_long
 from llmsynth.request import Completion, Request, RequestFailedError
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,7 @@ class Engine:
         texts = [self.text_of(request) for request in requests]
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
         answers: list[Completion | RequestFailedError | None] = [
-            None
-            if length < self.window
-            else RequestFailedError(
-                "prompt_too_long", f"{length} tokens, the model takes {self.window}", retryable=False
-            )
-            for length in lengths
+            None if length < self.window else too_long(length, self.window) for length in lengths
         ]
         fitting = [i for i, answer in enumerate(answers) if answer is None]
         longest = [length + self._limit(request, length) for request, length in zip(requests, lengths, strict=True)]

@@ -74,6 +74,10 @@ class Jobs:
                 del self._asked[custom_id]
             raise
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request is in a job already, and may be answered there."""
+        return self._ledger.find(_custom_id(request)) is not None
+
     def stop(self) -> None:
         """Begin no further job."""
         self._stopped = True

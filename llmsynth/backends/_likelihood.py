@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from llmsynth.backends._loading import is_out_of_memory
+from llmsynth.backends._local import too_long
 from llmsynth.likelihood import Likelihood, written
 from llmsynth.request import Completion, Request, RequestFailedError
 
@@ -79,9 +80,7 @@ def _rows(engine: Any, request: Request) -> list[_Row] | RequestFailedError:
         return RequestFailedError("empty_text", "a text of no token has no likelihood", retryable=False)
     longest = len(before) + max(map(len, texts))
     if longest > engine.window:
-        return RequestFailedError(
-            "prompt_too_long", f"{longest} tokens, the model takes {engine.window}", retryable=False
-        )
+        return too_long(longest, engine.window)
     if len({(len(text), *text[:-1]) for text in texts}) == 1:
         shared = texts[0][:-1]
         return [_Row([*before, *shared], len(before) or 1, [text[-1] for text in texts])]

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import transformers
 
-from llmsynth.errors import BackendError, ModelNotFoundError
+from llmsynth.backends._local import cannot_load
+from llmsynth.errors import BackendError
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and others, Linux, Windows
 
@@ -21,10 +22,7 @@ def load(kind: Any, name: str, device: str, dtype: str, trust_remote_code: bool)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
         model = kind.from_pretrained(name, dtype=dtype, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise ModelNotFoundError(
-            f"cannot load {name}: {str(error).splitlines()[0]}",
-            "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
-        ) from error
+        raise cannot_load(f"cannot load {name}", error) from error
     if device == "cpu" and dtype == "auto" and model.dtype == torch.float16:
         model = model.float()  # half precision is slower than single on most processors
     try:

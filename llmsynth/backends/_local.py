@@ -1,4 +1,4 @@
-"""Which model a directory or a name on the Hub stands for."""
+"""Which model a directory or a name on the Hub stands for, and what can be wrong with one that runs here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsynth.errors import ModelNotFoundError
-from llmsynth.text import fingerprint
+from llmsynth.request import RequestFailedError
+from llmsynth.text import fingerprint, shorten
 
 _PIECES, _PIECE = 16, 4096
 
@@ -33,12 +34,25 @@ class LocalModel:
         if folder.is_dir():
             _check(folder)
             name = folder.resolve().name
-            weights = [_sample(path) for path in sorted(folder.glob("*.safetensors"))]
+            weights = [_sample(path) for path in _weights(folder)]
             config = (folder / "config.json").read_text(encoding="utf-8")
             return cls(str(folder), f"{name}@{fingerprint(config, *weights)[:12]}", name)
         if folder.is_absolute() or model.startswith((".", "~")):
             raise ModelNotFoundError(f"no model directory at {model}", "give a directory, or a name on the Hub")
         return cls(model, model, model)
+
+
+def cannot_load(what: str, error: Exception) -> ModelNotFoundError:
+    """The error for a model that its loader does not find, or cannot read."""
+    return ModelNotFoundError(
+        f"{what}: {shorten(str(error), 300)}",
+        "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
+    )
+
+
+def too_long(tokens: int, window: int) -> RequestFailedError:
+    """The error for a prompt that leaves no room for an answer."""
+    return RequestFailedError("prompt_too_long", f"{tokens} tokens, the model takes {window}", retryable=False)
 
 
 def _sample(path: Path) -> str:
@@ -52,9 +66,14 @@ def _sample(path: Path) -> str:
     return fingerprint(path.name, str(size), *pieces)
 
 
+def _weights(folder: Path) -> list[Path]:
+    """The files that are loaded: what is safe where there is any, as transformers and vLLM choose too."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
 def _check(folder: Path) -> None:
     hint = "it needs config.json, *.safetensors and a tokenizer, as save_pretrained writes them"
     if not (folder / "config.json").is_file():
         raise ModelNotFoundError(f"{folder} holds no model: config.json is missing", hint)
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+    if not _weights(folder):
         raise ModelNotFoundError(f"{folder} holds no weights", hint)

@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from llmsynth.backends._loading import is_out_of_memory, load, window_of
+from llmsynth.backends._local import too_long
 from llmsynth.errors import BackendError
 from llmsynth.request import Completion, Request, RequestFailedError
 
@@ -41,12 +42,7 @@ class Rater:
         encoded = [self._encoded(request) for request in requests]
         lengths = [len(row["input_ids"]) for row in encoded]
         answers: list[Completion | RequestFailedError | None] = [
-            None
-            if length <= self.window
-            else RequestFailedError(
-                "prompt_too_long", f"{length} tokens, the model takes {self.window}", retryable=False
-            )
-            for length in lengths
+            None if length <= self.window else too_long(length, self.window) for length in lengths
         ]
         waiting = [i for i, answer in enumerate(answers) if answer is None]
         together = len(waiting)

@@ -15,7 +15,8 @@ from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from llmsynth.errors import BackendError, ModelNotFoundError, RecipeError
+from llmsynth.backends._local import cannot_load, too_long
+from llmsynth.errors import BackendError, RecipeError
 from llmsynth.request import Completion, Message, Request, RequestFailedError
 from llmsynth.text import shorten
 
@@ -45,8 +46,7 @@ class Engine:
         tokens = self._tokens(request)
         window = self.llm.model_config.max_model_len
         if len(tokens) >= window:
-            said = f"{len(tokens)} tokens, the model takes {window}"
-            raise RequestFailedError("prompt_too_long", said, retryable=False)
+            raise too_long(len(tokens), window)
         prompt = {"type": "token", "prompt_token_ids": tokens}
         try:
             stream = self.llm.generate(prompt, self._sampling(request), str(next(self._numbers)))
@@ -110,10 +110,7 @@ def _start(model: str, arguments: dict[str, Any]) -> Any:
     try:
         return AsyncLLM.from_engine_args(AsyncEngineArgs(model=model, **{"disable_log_stats": True, **arguments}))
     except OSError as error:
-        raise ModelNotFoundError(
-            f"vLLM cannot load {model}: {shorten(str(error), 300)}",
-            "give a directory that save_pretrained wrote, or a name that your Hub cache or connection can provide",
-        ) from error
+        raise cannot_load(f"vLLM cannot load {model}", error) from error
     except _REFUSALS as error:
         raise BackendError(
             f"vLLM refuses {model} with these engine arguments: {shorten(str(error), 400)}",

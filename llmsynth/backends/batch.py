@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,11 @@ class OpenAIBatchBackend(OpenAIBackend):
     async def complete(self, request: Request) -> Completion:
         if self._jobs is None:
             self._jobs = Jobs(self, Ledger(self._directory / "batches.jsonl" if self._directory else None))
-        return await self._jobs.answer(request)
+        if request.schema is not None:
+            plain = dataclasses.replace(request, schema=None)
+            if self._jobs.knows(plain):  # a run that was killed has found out that it has to be asked so
+                return await self._jobs.answer(plain)
+        return await self._enforcement.ask(request, self._jobs.answer)
 
     def stop_sending(self) -> float:
         """Submit nothing more; the seconds that waiting for what is submitted is worth, as another run finds it."""
@@ -94,7 +99,7 @@ class OpenAIBatchBackend(OpenAIBackend):
         """A request as a line of an input file."""
         _, body = self._request(request)
         line = {"custom_id": custom_id, "method": "POST", "url": self.path, "body": body}
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        return self._endpoint.without_key(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def outcome(self, row: dict[str, Any]) -> Completion | Exception:
         """What a line of an output or error file says of its request."""
@@ -121,4 +126,5 @@ class OpenAIBatchBackend(OpenAIBackend):
         """The provider's files and jobs."""
         from llmsynth.backends._batch import BatchApi
 
-        return BatchApi(self._endpoint.url, self._endpoint.key, self.timeout, self._endpoint.refusal)
+        endpoint = self._endpoint
+        return BatchApi(endpoint.url, endpoint.key, self.timeout, endpoint.refusal, endpoint.redact)

@@ -18,9 +18,11 @@ class FakeBackend:
         FakeBackend(lambda request: "1. Write a haiku about rain")
 
     function: the function itself, or `module:name` of one, as a recipe spells it.
+    name: what tells it from another fake in one journal, where they answer differently; part of the journal key.
     """
 
     function: Callable[[Request], str | Completion] | str
+    name: str = "fake"
 
     def __post_init__(self) -> None:
         if isinstance(self.function, str):
@@ -28,11 +30,7 @@ class FakeBackend:
 
     @property
     def identity(self) -> str:
-        return "fake"
-
-    @property
-    def name(self) -> str:
-        return "fake"
+        return "fake" if self.name == "fake" else f"fake:{self.name}"
 
     @property
     def price(self) -> Price:

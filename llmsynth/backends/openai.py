@@ -10,10 +10,13 @@ from typing import Any, Literal
 import orjson
 
 from llmsynth.backends import _logprobs as logprobs
+from llmsynth.backends._structured import Enforcement, Structured, response_format
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
+
+_BROKEN_OFF = ("abort", "error")  # by these finish reasons servers say under status 200 that they have failed
 
 
 @dataclass
@@ -28,6 +31,9 @@ class OpenAIBackend:
         servers need none; one that is named must be set. The key itself is never in a recipe.
     extra_body: sent verbatim in each request body, such as {"top_k": 20, "min_p": 0.05}.
     api: "completions" sends the last message as a raw prompt, for base models.
+    structured: how the server is held to the schema of a request that has one: by "json_schema", by "json_object",
+        which promises JSON and no more, or by the "prompt" alone. A server that refuses is asked by prompt. It is
+        part of the journal key of such requests; what a server made of it is not.
     timeout: seconds for one whole answer.
     """
 
@@ -37,9 +43,11 @@ class OpenAIBackend:
     api_key_env: str = OPENAI_KEY
     extra_body: dict[str, Any] = field(default_factory=dict)
     api: Literal["chat", "completions"] = "chat"
+    structured: Structured = "json_schema"
     timeout: float = 600.0
     endpoints: Sequence[OpenAIBackend] = field(default=(), init=False, repr=False)
     _endpoint: Endpoint = field(init=False, repr=False)
+    _enforcement: Enforcement = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         given = self.base_url if isinstance(self.base_url, list) else [self.base_url]
@@ -47,6 +55,7 @@ class OpenAIBackend:
         key = key_from(self.api_key_env, urls)
         self.base_url = urls if isinstance(self.base_url, list) else urls[0]
         self._endpoint = Endpoint(urls[0], key, self.api_key_env, self.timeout, self.model)
+        self._enforcement = Enforcement(self.structured, self.model)
         self.endpoints = (self,)
         if len(urls) > 1:
             self.endpoints = tuple(dataclasses.replace(self, base_url=url) for url in urls)
@@ -77,7 +86,7 @@ class OpenAIBackend:
     async def complete(self, request: Request) -> Completion:
         if request.continuations:
             return await self._likelihoods(request)
-        return self._completion(await self.post(request))
+        return await self._enforcement.ask(request, self._answer)
 
     async def post(self, request: Request) -> bytes:
         """What the server answers to a request under status 200. Raises what `complete` raises."""
@@ -94,9 +103,13 @@ class OpenAIBackend:
                 await endpoint.aclose()
         await self._endpoint.aclose()
 
+    async def _answer(self, request: Request) -> Completion:
+        return self._completion(await self.post(request))
+
     def _request(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Where a request goes, below the base_url, and its body."""
-        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **self.extra_body}
+        held = response_format(self.structured, request.schema)
+        body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **held, **self.extra_body}
         if self.api == "chat":
             return "/chat/completions", {**body, "messages": request.messages}
         return "/completions", {**body, "prompt": request.messages[-1]["content"]}
@@ -127,10 +140,14 @@ class OpenAIBackend:
             finish_reason = choice.get("finish_reason") or "stop"
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise self._endpoint.bad_reply(payload, "completion") from error
+        if finish_reason in _BROKEN_OFF:
+            raise RequestFailedError("broken_off", f"the server ended the answer: {finish_reason}", retryable=True)
         if text is None:
             text = ""
         if not isinstance(text, str):
             raise RequestFailedError("bad_reply", "the content of the completion is no text", retryable=True)
+        if self._endpoint.key_in(text):
+            text = self._endpoint.redact(text)  # a server that repeats its headers, into a corpus that is published
         return Completion(text, str(finish_reason), _count(prompt_tokens), _count(completion_tokens))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmsynth.cli import console, make
-from llmsynth.cli.funnel import THIN, is_thin
+from llmsynth.cli.funnel import THIN
 from llmsynth.errors import RecipeError, RunError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def curate(
     from llmsynth.recipe import Recipe
 
     if rethreshold is not None:
-        _finish(make.watched(lambda watch: _rethreshold(rethreshold, source, watch), quiet), min_yield)
+        make.watched(lambda watch: _rethreshold(rethreshold, source, watch), quiet, min_yield)
         return
     if len(source) != 1:
         raise typer.BadParameter(f"name one source, not {len(source)}", param_hint="IN")
@@ -100,18 +100,13 @@ def curate(
         return
     limit = _bytes(memory_limit) if memory_limit else None
     _look_ahead(recipe, out, limit, update, quiet)
-    _finish(make.dataset_of(recipe, out, update, quiet), min_yield)
+    make.make_dataset(recipe, out, update, quiet, min_yield)
 
 
 def _rethreshold(run: Path, settings: list[str], watch: Watcher) -> Result:
     from llmsynth.rethreshold import rethreshold
 
     return rethreshold(run, settings, watch=watch)
-
-
-def _finish(result: Result, least: float) -> None:
-    if not result.complete or is_thin(result.report, least):
-        raise typer.Exit(3)
 
 
 def _work(steps: list[str]) -> dict[str, Any]:

@@ -28,12 +28,26 @@ from llmsynth.cli.make import (
 def evol_instruct(
     seeds: Annotated[
         str,
-        typer.Option(help="Tasks to evolve: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]"),
+        typer.Option(
+            help="Tasks to evolve: JSONL, JSON, CSV, Parquet, a datasets folder, or a taxonomy of qna.yaml files."
+            " [builtin: 184 of our own]"
+        ),
     ] = "builtin",
     model: ModelOption = "pocket",
     base_url: BaseUrl = "",
     api_key_env: ApiKeyEnv = "",
-    pack: Annotated[str, typer.Option(help="general, code or math: which operators there are.")] = "general",
+    pack: Annotated[
+        str, typer.Option(help="Which operators there are: general, code or math; or auto, which follows one method.")
+    ] = "general",
+    auto_steps: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=12,
+            help="Auto Evol-Instruct: a model improves the method of the pack auto first, in so many steps at most. The"
+            " run's folder `prompts` keeps it for --prompts.",
+        ),
+    ] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="How often each task is evolved.")] = 4,
     n: Annotated[
         int | None, typer.Option("--n", "-n", min=1, help="Kept records to make, seeds included. [all rounds]")
@@ -65,8 +79,12 @@ def evol_instruct(
         generator["breadth"] = breadth
     if not include_seeds:
         generator["include_seeds"] = False
+    if auto_steps:
+        generator |= {"pack": "auto" if pack == "general" else pack, "auto": {"steps": auto_steps}}
     if model == "pocket":  # so small a model seldom comes to an end by itself
         generator |= {"evolve": {"max_tokens": 256}, "respond": {"max_tokens": 256}}
+        if auto_steps:
+            generator["auto"]["optimize"] = {"max_tokens": 256}
     data: dict[str, Any] = {
         "name": name,
         "seed": seed,

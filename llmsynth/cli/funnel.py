@@ -1,12 +1,14 @@
-"""The funnel as people read it, and a loud word where nearly nothing came through."""
+"""The funnel as people read it, and what took the most rows of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-THIN = 0.05  # a smaller share than this is nearly nothing
-_REASONS = 3  # told of, with a row each, where nearly nothing was kept
+THIN = 0.1  # a smaller share than this is nearly nothing
+_REASONS = 3  # that are told of, with a row each
+_NOT_LOST = ("beyond_target", "not_selected")
 
 
 def funnel_table(report: Mapping[str, Any]) -> str:
@@ -24,34 +26,40 @@ def funnel_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows that a stage took for one reason, and the first of them."""
+
+    count: int
+    share: float  # of all rows
+    reason: str
+    stage: str
+    id: str
+    detail: str
+    text: str
+
+
 def is_thin(report: Mapping[str, Any], least: float = THIN) -> bool:
-    """Whether a smaller share than `least` of the rows was kept. What a selector left out was not lost."""
+    """Whether a smaller share than `least` of the rows survived."""
     total: int = report["rows"]["in"]
-    return total > 0 and _before_selection(report["funnel"]) < least * total
+    return total > 0 and not_lost(report) < least * total
 
 
-def losses(report: Mapping[str, Any]) -> list[str]:
-    """What took the most rows, with a row that it took each: lines for a run that kept nearly nothing."""
-    total = report["rows"]["in"]
-    kept = _before_selection(report["funnel"])
-    found = [
-        (count, stage["stage"], reason, stage["samples"].get(reason, {}))
-        for stage in report["funnel"]
-        for reason, count in (stage["dropped"] | stage["failed"]).items()
-        if reason not in _NOT_LOST
-    ]
-    lines = [f"WARNING: nearly nothing survived: {kept:,} of {total:,} rows"]
-    for count, stage_name, reason, sample in sorted(found, key=lambda item: -item[0])[:_REASONS]:
-        lines.append(f"  {count:,} ({count / total:.0%}) {reason}, by {stage_name}; for example {sample.get('id')}:")
-        lines += [f"    {sample[key]}" for key in ("detail", "text") if sample.get(key)]
-    return lines
-
-
-_NOT_LOST = ("beyond_target", "not_selected")
-
-
-def _before_selection(stages: Sequence[Mapping[str, Any]]) -> int:
-    """Rows that were neither dropped nor failed, but for those that were not needed."""
+def not_lost(report: Mapping[str, Any]) -> int:
+    """Rows that were kept, or were left out only because there were enough, or better ones."""
+    stages = report["funnel"]
     kept: int = stages[-1]["kept"]
     unneeded: int = sum(stage["dropped"].get(reason, 0) for stage in stages for reason in _NOT_LOST)
     return kept + unneeded
+
+
+def losses(report: Mapping[str, Any]) -> list[Loss]:
+    """What took the most rows, the most first."""
+    total = report["rows"]["in"]
+    found = []
+    for stage in report["funnel"]:
+        for reason, count in (stage["dropped"] | stage["failed"]).items():
+            if reason not in _NOT_LOST:
+                sample = stage["samples"][reason]
+                found.append(Loss(count, count / total, reason, stage["stage"], **sample))
+    return sorted(found, key=lambda loss: -loss.count)[:_REASONS]

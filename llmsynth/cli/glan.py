@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 
 from llmsynth.cli import console, make
 from llmsynth.errors import SourceError
 
+if TYPE_CHECKING:
+    from llmsynth.recipe import Recipe
+    from llmsynth.run import Run
+
+T = TypeVar("T")
+
 app = typer.Typer(
-    no_args_is_help=True, help="Check, list, copy, draft and prune the taxonomies that `glan` starts from."
+    no_args_is_help=True, help="Check, list, copy, draft, vote on and prune the taxonomies that `glan` starts from."
 )
 
 Source = Annotated[str, typer.Argument(metavar="TAXONOMY", help="A file, or a shipped one by name, such as glan.")]
+ModelOfMany = Annotated[str, typer.Option("--model", "-m", help="As for `glan`.")]
+Server = Annotated[str, typer.Option(metavar="URL", help="An OpenAI-compatible server.")]
+KeyName = Annotated[str, typer.Option(metavar="NAME", help="The variable that holds the key.")]
 
 
 def glan(
@@ -90,9 +101,7 @@ def ls(
         return
     loaded = Taxonomy.load(taxonomy)
     if ballot:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(("path", "vote"))
-        writer.writerows(("/".join(path), "") for path, _ in loaded.nodes())
+        _ballot(sys.stdout, ((path, "") for path, _ in loaded.nodes()))
         return
     print("\n".join("/".join(path) for path in loaded.disciplines()))
 
@@ -111,8 +120,11 @@ def prune(
     ballots: Annotated[list[Path], typer.Argument(help="One file of votes per person or model: CSV or JSON Lines.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file for what is left.")],
 ) -> None:
-    """Leave out what the majority votes to drop, and all below it. `ls --ballot` prints a ballot."""
-    from llmsynth.generators.glan.draft import prune as prune_by_votes
+    """Leave out what the majority votes to drop, and all below it.
+
+    `ls --ballot` prints a ballot for a person, `vote` has a model fill one in.
+    """
+    from llmsynth.generators.glan.vote import prune as prune_by_votes
     from llmsynth.taxonomy import Taxonomy
 
     loaded = Taxonomy.load(taxonomy)
@@ -126,9 +138,9 @@ def prune(
 @app.command("draft")
 def draft(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new file for the taxonomy.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="As for `glan`.")],
-    base_url: Annotated[str, typer.Option(metavar="URL", help="An OpenAI-compatible server.")] = "",
-    api_key_env: Annotated[str, typer.Option(metavar="NAME", help="The variable that holds the key.")] = "",
+    model: ModelOfMany,
+    base_url: Server = "",
+    api_key_env: KeyName = "",
     ways: Annotated[int, typer.Option(min=1, help="Times each list is asked for, from different points of view.")] = 3,
     prompts: make.PromptFolder = "",
     set_: make.Overrides = [],  # noqa: B006
@@ -137,38 +149,84 @@ def draft(
 
     The answers are kept in FILE.journal.jsonl; interrupted, the same command goes on from there.
     """
-    from llmsynth.recipe import Recipe
-
-    data: dict[str, Any] = {
-        "generator": {"use": "glan"},
-        "models": {"default": make.model_spec(model, base_url, api_key_env)},
-    }
-    if prompts:
-        data["prompts"] = prompts
-    _refuse_existing(out)
-    asyncio.run(_draft(Recipe.from_data(data, set_, "the options"), out, ways))
-
-
-async def _draft(recipe: Any, out: Path, ways: int) -> None:
     from llmsynth.generators.glan.draft import draft as draft_with_model
-    from llmsynth.journal import Journal
     from llmsynth.request import Sampling
-    from llmsynth.synthesis import open_run
 
-    journal = Journal(out.with_name(f"{out.name}.journal.jsonl"))
-    try:
-        run, _ = open_run(recipe, journal, {}, None)
-        try:
-            sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=1024)
-            drafted = await draft_with_model(run, out.stem, ways, sampling)
-        finally:
-            await asyncio.gather(*(each.aclose() for each in run.models.values()))
-    finally:
-        journal.close()
-    if drafted.failed:
-        raise SourceError(f"{drafted.failed} requests failed", "the same command again asks for those alone")
+    sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=1024)
+    recipe = _recipe(make.model_spec(model, base_url, api_key_env), prompts, set_)
+    drafted = _ask_for(recipe, out, lambda run: draft_with_model(run, out.stem, ways, sampling))
+    _refuse_failed(drafted.failed)
     _write(out, drafted.taxonomy.to_yaml())
     console.say(f"{len(drafted.taxonomy.disciplines())} disciplines; {drafted.empty} nodes brought nothing")
+
+
+@app.command("vote")
+def vote(
+    taxonomy: Source,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new CSV file for the ballot.")],
+    model: ModelOfMany,
+    base_url: Server = "",
+    api_key_env: KeyName = "",
+    prompts: make.PromptFolder = "",
+    set_: make.Overrides = [],  # noqa: B006
+) -> None:
+    """Have a model vote on every node: a ballot for `prune`, to look through and change. One file is one voter.
+
+    The answers are kept in FILE.journal.jsonl; interrupted, the same command goes on from there.
+    """
+    from llmsynth.generators.glan.vote import DROP, Ballot
+    from llmsynth.generators.glan.vote import vote as vote_with_model
+    from llmsynth.request import Sampling
+    from llmsynth.taxonomy import Taxonomy
+
+    loaded = Taxonomy.load(taxonomy)
+    sampling = Sampling(temperature=0.0, max_tokens=16)
+    recipe = _recipe(make.model_spec(model, base_url, api_key_env), prompts, set_)
+    ballot: Ballot = _ask_for(recipe, out, lambda run: vote_with_model(run, loaded, sampling))
+    _refuse_failed(ballot.failed)
+    text = io.StringIO()
+    _ballot(text, ballot.votes)
+    _write(out, text.getvalue())
+    dropped = sum(said == DROP for _, said in ballot.votes)
+    console.say(f"{len(ballot.votes)} nodes: {dropped} to drop, {ballot.undecided} without a vote")
+
+
+def _ballot(file: TextIO, votes: Iterable[tuple[Sequence[str], str]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("path", "vote"))
+    writer.writerows(("/".join(path), said) for path, said in votes)
+
+
+def _recipe(model: dict[str, Any], prompts: str, overrides: list[str]) -> Recipe:
+    from llmsynth.recipe import Recipe
+
+    data: dict[str, Any] = {"generator": {"use": "glan"}, "models": {"default": model}}
+    return Recipe.from_data(data | ({"prompts": prompts} if prompts else {}), overrides, "the options")
+
+
+def _ask_for(recipe: Recipe, out: Path, work: Callable[[Run], Coroutine[Any, Any, T]]) -> T:
+    """What a piece of work makes of a run whose journal stands beside a file that does not exist yet."""
+    from llmsynth.journal import Journal
+    from llmsynth.synthesis import open_run
+
+    async def done(journal: Journal) -> T:
+        run, _ = open_run(recipe, journal, {}, None)
+        try:
+            return await work(run)
+        finally:
+            await asyncio.gather(*(each.aclose() for each in run.models.values()))
+
+    _refuse_existing(out)
+    journal = Journal(out.with_name(f"{out.name}.journal.jsonl"))
+    try:
+        return asyncio.run(done(journal))
+    finally:
+        journal.close()
+
+
+def _refuse_failed(count: int) -> None:
+    if count:
+        raise SourceError(f"{count} requests failed", "the same command again asks for those alone")
 
 
 def _refuse_existing(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import yaml
 from llmsynth.cli import console
 from llmsynth.cli.funnel import funnel_table
 from llmsynth.errors import RunError
-from llmsynth.prices import Price
+from llmsynth.prices import FREE, Price
 from llmsynth.record import Record
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
@@ -23,10 +24,12 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory 
 def status(run: RunArgument) -> None:
     """Tell how far a run has come: answers, failures and tokens by stage, what was spent, what is left to do."""
     journal = _journal(run)
+    from llmsynth.cli.survival import warnings
     from llmsynth.journal import read_entries
 
     answers: Counter[str] = Counter()
     tokens: dict[str, list[int]] = {}
+    uncounted: set[str] = set()
     open_failures: dict[str, tuple[str, str]] = {}
     for entry in read_entries(journal):
         if "key" in entry:
@@ -34,6 +37,8 @@ def status(run: RunArgument) -> None:
             spent = tokens.setdefault(entry["stage"], [0, 0])
             for i, count in enumerate(entry["usage"]):
                 spent[i] += count or 0
+                if count is None:
+                    uncounted.add(entry["stage"])
             open_failures.pop(entry["key"], None)
         else:
             open_failures[entry["failed"]] = (entry["stage"], entry["failure"]["kind"])
@@ -42,12 +47,10 @@ def status(run: RunArgument) -> None:
     for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
-    print(f"spent: {_cost(recipe, tokens)}")
+    print(f"spent: {_cost(recipe, tokens, uncounted)}")
     report = run / "report.json"
     if not report.is_file():
-        wanted = recipe.get("target")
-        left = "" if wanted is None else f", {wanted} rows wanted"
-        print(f"not finished{left}: the command that began it goes on from here")
+        _print_unfinished(run, recipe.get("target"))
         return
     told = json.loads(report.read_bytes())
     rows = told["rows"]
@@ -58,6 +61,32 @@ def status(run: RunArgument) -> None:
         print(f"left: {told['missing']} of {told['target']} rows wanted")
     if lost:
         print(f"left: {lost} failed rows, which `llmsynth retry {run}` asks again")
+    for line in warnings(told, run, uses_pocket(run)):
+        print(line)
+
+
+def uses_pocket(run: Path) -> bool:
+    """Whether the pocket teacher is among the models of a run."""
+    return any(model.get("use") == "pocket" for model in _recipe(run).get("models", {}).values())
+
+
+def _print_unfinished(run: Path, target: int | None) -> None:
+    """What is known of a run that is under way, or was stopped: rows are written every twenty seconds or so."""
+    rows = _count_records(run / "records")
+    print(f"so far: {rows['kept']} kept + {rows['dropped']} dropped + {rows['failed']} failed = {rows.total()} rows")
+    left = "not finished" if target is None else f"{max(0, target - rows['kept'])} of {target} rows wanted"
+    print(f"left: {left}; the command that began it goes on from here")
+
+
+def _count_records(folder: Path) -> Counter[str]:
+    """How many records are kept, dropped and failed, of a run that is under way as well."""
+    import pyarrow.parquet as pq
+
+    counts: Counter[str] = Counter()
+    for part in sorted(folder.glob("part-*.parquet")):
+        with suppress(FileNotFoundError):  # a run that begins again has just removed it
+            counts.update(pq.read_table(part, columns=["status"])["status"].to_pylist())
+    return counts
 
 
 def _recipe(run: Path) -> dict[str, Any]:
@@ -67,14 +96,19 @@ def _recipe(run: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]]) -> str:
-    """US dollars for the tokens of each stage, at the price of the model that has its role."""
+def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str]) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role.
+
+    uncounted: the stages with answers whose tokens the server did not count.
+    """
     models = recipe.get("models", {})
     cost = 0.0
     for stage, (prompt, made) in tokens.items():
         price = (models.get(stage) or models.get("default") or {}).get("price")
         if price is None:
             return "unknown, as a price is"
+        if stage in uncounted and Price(**price) != FREE:
+            return "unknown, as the server did not count all tokens"
         cost += Price(**price).cost(prompt, made)
     return f"{cost:,.4f} US dollars"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from llmsynth.cli import console
-from llmsynth.cli.funnel import funnel_table, is_thin, losses
+from llmsynth.cli.funnel import THIN, funnel_table, is_thin
 from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def run(
     set_: Overrides = [],  # noqa: B006
     update: Update = False,
     quiet: Quiet = False,
+    min_yield: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Exit with 3 when a smaller share of the rows survives.")
+    ] = 0.0,
 ) -> None:
     """Make the dataset that a recipe describes.
 
@@ -70,12 +73,16 @@ def run(
     """
     from llmsynth.recipe import Recipe
 
-    make_dataset(Recipe.load(recipe, set_), out, update, quiet)
+    make_dataset(Recipe.load(recipe, set_), out, update, quiet, min_yield)
 
 
 def self_instruct(
     seeds: Annotated[
-        str, typer.Option(help="Seed tasks: JSONL, JSON, CSV, Parquet or a datasets folder. [builtin: 184 of our own]")
+        str,
+        typer.Option(
+            help="Seed tasks: JSONL, JSON, CSV, Parquet, a datasets folder, or a taxonomy of qna.yaml files."
+            " [builtin: 184 of our own]",
+        ),
     ] = "builtin",
     model: ModelOption = "pocket",
     base_url: BaseUrl = "",
@@ -156,6 +163,10 @@ def validate(
         check(opened, built)
         journal.close()
     models = ", ".join(f"{role}: {model.backend.name}" for role, model in opened.models.items())
+    if isinstance(seeds := getattr(built.generator, "seeds", None), str):
+        from llmsynth.sources import read_seeds
+
+        console.say(f"seeds: {read_seeds(seeds).summary()}")
     for benchmark in against:
         _report_overlaps(built.generator, benchmark)
     method = ", then ".join(loaded.generators)
@@ -224,26 +235,24 @@ def run_options(
         make_dataset(recipe, out, update, quiet)
 
 
-def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> None:
-    """Make a recipe's dataset, tell what came of it, and end with the exit code for that."""
-    if not dataset_of(recipe, out, update, quiet).complete:
-        raise typer.Exit(3)
-
-
-def dataset_of(recipe: Recipe, out: Path | None, update: bool, quiet: bool) -> Result:
-    """Make a recipe's dataset and tell what came of it."""
+def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0) -> None:
+    """Make a recipe's dataset, as `watched` does it."""
     from llmsynth.synthesis import synthesize
 
     directory = out or Path("runs") / recipe.name
-    return watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet)
+    watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet, min_yield)
 
 
-def watched(work: Callable[[Watcher], Result], quiet: bool) -> Result:
-    """Do what makes a run, with a progress line, and tell what came of it."""
+def watched(work: Callable[[Watcher], Result], quiet: bool, min_yield: float = 0.0) -> None:
+    """Do what makes a run, with a progress line, tell what came of it, and end with the exit code for that.
+
+    min_yield: the share of the rows that has to survive; that no row is kept is never right.
+    """
     result = _with_progress(work, quiet)
-    console.say(_summary(result))
+    console.say(_summary(result, min_yield))
     print(result.dataset)
-    return result
+    if not result.complete or not result.report["rows"]["kept"] or is_thin(result.report, min_yield):
+        raise typer.Exit(3)
 
 
 def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
@@ -257,16 +266,20 @@ def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
         raise typer.Exit(130) from None
 
 
-def _summary(result: Result) -> str:
+def _summary(result: Result, min_yield: float = 0.0) -> str:
     """What a person wants to know at the end."""
+    from llmsynth.cli.look import uses_pocket
+    from llmsynth.cli.survival import most_lost, warnings
+
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
     lines = [funnel_table(result.report)] if rows["in"] else []
     lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
-    if is_thin(result.report):
-        lines += losses(result.report)
+    thin = warnings(result.report, result.directory, uses_pocket(result.directory), max(THIN, min_yield))
+    if not thin and not result.complete:
+        thin = most_lost(result.report, result.directory)
     if result.before:
-        return "\n".join([*lines, "it was finished already: nothing was asked"])
+        return "\n".join([*lines, "it was finished already: nothing was asked", *thin])
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
@@ -284,7 +297,7 @@ def _summary(result: Result) -> str:
         lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
     if failed:
         lines.append("the same command again asks for the failed ones")
-    return "\n".join(lines)
+    return "\n".join([*lines, *thin])
 
 
 def backend_of(model: str, base_url: str, api_key_env: str) -> Any:

@@ -14,20 +14,19 @@ from llmsynth.cli import console
 from llmsynth.cli.look import RunArgument
 from llmsynth.cli.make import Quiet, backend_of, make_dataset
 from llmsynth.errors import RunError, UnavailableError
+from llmsynth.parsing import validate
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 
 if TYPE_CHECKING:
     from llmsynth.backends.openai import OpenAIBackend
 
 _QUESTION = "In one short sentence: why is the sky blue?"
+_AS_JSON = f"{_QUESTION} Answer as JSON, with the keys reason (a text) and sure (true or false)."
 _SCHEMA = {
     "type": "object",
     "properties": {"reason": {"type": "string"}, "sure": {"type": "boolean"}},
     "required": ["reason", "sure"],
     "additionalProperties": False,
-}
-_STRUCTURED = {
-    "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": _SCHEMA, "strict": True}}
 }
 _LOGPROBS = {"logprobs": True}
 _MOST_TOKENS = 128
@@ -51,7 +50,10 @@ def retry(run: RunArgument, quiet: Quiet = False) -> None:
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="As for --model of self-instruct: a served model's name, pocket, ...")],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="As for --model of self-instruct: a served model's name, pocket, ..."),
+    ],
     base_url: Annotated[
         str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
     ] = "",
@@ -59,12 +61,16 @@ def check(
         str, typer.Option(metavar="NAME", help="The environment variable that holds the key. [OPENAI_API_KEY]")
     ] = "",
 ) -> None:
-    """Send a model one request and tell what came of it.
+    """Send each model one request and tell what came of it.
 
-    A server that refuses the request for structured output and token probabilities is asked for each of them alone.
+    A server that cannot do all that is asked for at once, structured output and token probabilities, is asked for
+    each of them alone.
     """
-    for name, value in asyncio.run(_checked(backend_of(model, base_url, api_key_env))):
-        print(f"{name + ':':<20}{value}")
+    for number, model in enumerate(models):
+        if number:
+            print()
+        for name, value in asyncio.run(_checked(backend_of(model, base_url, api_key_env))):
+            print(f"{name + ':':<20}{value}")
 
 
 async def _checked(backend: Any) -> list[tuple[str, str]]:
@@ -76,7 +82,7 @@ async def _checked(backend: Any) -> list[tuple[str, str]]:
         return await _here(backend)
     except RequestFailedError as error:
         hint = "is the server running, and is the address right?" if error.kind == "connection" else ""
-        raise UnavailableError(error.message, hint) from error
+        raise UnavailableError(error.message, hint) from None
     finally:
         await backend.aclose()
 
@@ -98,44 +104,64 @@ async def _here(backend: Any) -> list[tuple[str, str]]:
 async def _served(backend: OpenAIBackend) -> list[tuple[str, str]]:
     lines = [("endpoint", str(backend.base_url)), ("model", backend.model), ("key", _key_source(backend))]
     if backend.api != "chat":
-        completion, seconds, _ = await _ask(backend, {})
+        completion, seconds, _ = await _ask(backend, _request())
         return [*lines, *_speed(completion, seconds)]
     try:
-        completion, seconds, reply = await _ask(backend, {**_STRUCTURED, **_LOGPROBS})
-        structured, logprobs = _is_structured(completion), _has_logprobs(reply)
+        completion, seconds, reply = await _ask(backend, _request(_SCHEMA), **_LOGPROBS)
+        structured, logprobs = _fits(completion), _has_logprobs(reply)
     except RequestFailedError as error:
-        if not error.kind.startswith("http_4"):
+        if not error.kind.startswith("http_"):
             raise
-        completion, seconds, _ = await _ask(backend, {})
-        structured, logprobs = await _works(backend, _STRUCTURED), await _works(backend, _LOGPROBS)
+        completion, seconds, _ = await _ask(backend, _request())
+        structured, logprobs = await _schema_works(backend), await _logprobs_work(backend)
+    if structured != "yes" and await _json_works(backend):
+        structured = f"JSON, by `structured: json_object`; a schema: {structured}"
     return [*lines, *_speed(completion, seconds), ("structured output", structured), ("logprobs", logprobs)]
 
 
-async def _ask(backend: OpenAIBackend, extra: dict[str, Any]) -> tuple[Completion, float, Any]:
+async def _ask(backend: OpenAIBackend, request: Request, **extra: Any) -> tuple[Completion, float, Any]:
     asking = dataclasses.replace(backend, extra_body={**backend.extra_body, **extra})
     started = time.perf_counter()
     try:
-        completion, reply = await asking.ask(_request())
+        completion, reply = await asking.ask(request)
         return completion, time.perf_counter() - started, reply
     finally:
         await asking.aclose()
 
 
-async def _works(backend: OpenAIBackend, extra: dict[str, Any]) -> str:
+async def _schema_works(backend: OpenAIBackend) -> str:
     try:
-        completion, _, reply = await _ask(backend, extra)
+        completion, _, _ = await _ask(backend, _request(_SCHEMA))
     except RequestFailedError as error:
         return f"no ({error.kind}: {error.message})"
-    return _is_structured(completion) if extra is _STRUCTURED else _has_logprobs(reply)
+    return _fits(completion)
 
 
-def _is_structured(completion: Completion) -> str:
+async def _json_works(backend: OpenAIBackend) -> bool:
+    """Whether JSON that is asked for in words, and announced, comes without a word around it."""
+    asking = dataclasses.replace(backend, structured="json_object")
     try:
-        answer = orjson.loads(completion.text)
+        completion, _, _ = await _ask(asking, _request(_SCHEMA, _AS_JSON))
+        orjson.loads(completion.text)
+    except (RequestFailedError, orjson.JSONDecodeError):
+        return False
+    return True
+
+
+async def _logprobs_work(backend: OpenAIBackend) -> str:
+    try:
+        _, _, reply = await _ask(backend, _request(), **_LOGPROBS)
+    except RequestFailedError as error:
+        return f"no ({error.kind}: {error.message})"
+    return _has_logprobs(reply)
+
+
+def _fits(completion: Completion) -> str:
+    try:
+        broken = validate(orjson.loads(completion.text), _SCHEMA)
     except orjson.JSONDecodeError:
         return "no (cut by the token limit)" if completion.truncated else "no (the server takes no notice of it)"
-    fits = isinstance(answer, dict) and isinstance(answer.get("reason"), str) and isinstance(answer.get("sure"), bool)
-    return "yes" if fits else "no (the answer is JSON, but not of the schema)"
+    return f"no (the answer is JSON, but not of the schema: {broken})" if broken else "yes"
 
 
 def _has_logprobs(reply: Any) -> str:
@@ -155,5 +181,6 @@ def _key_source(backend: OpenAIBackend) -> str:
     return f"from {backend.api_key_env}" if backend.has_key else f"none ({backend.api_key_env} is not set)"
 
 
-def _request() -> Request:
-    return Request("check", (Message(role="user", content=_QUESTION),), Sampling(max_tokens=_MOST_TOKENS))
+def _request(schema: dict[str, Any] | None = None, question: str = _QUESTION) -> Request:
+    messages = (Message(role="user", content=question),)
+    return Request("check", messages, Sampling(max_tokens=_MOST_TOKENS), schema=schema)

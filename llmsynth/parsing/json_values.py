@@ -92,6 +92,25 @@ def parse_json_lines(text: str) -> list[ParsedJson]:
     ]
 
 
+class Fitting(NamedTuple):
+    """The value of a reply that fits its schema, or why there is none: `broken` is empty where it fits."""
+
+    value: Any
+    broken: str = ""
+
+
+def parse_fitting(text: str, schema: Mapping[str, Any]) -> Fitting:
+    """The one object or array that a reply means, checked against a JSON schema, however the model was held to it.
+
+    Raises RecipeError as `validate` does.
+    """
+    parsed = parse_json(text)
+    if parsed is None:
+        return Fitting(None, "no JSON")
+    broken = validate(parsed.value, schema)
+    return Fitting(None, broken) if broken else Fitting(parsed.value)
+
+
 def validate(value: Any, schema: Mapping[str, Any]) -> str | None:
     """Why a value breaks a JSON schema, as place, reason and rule; None when it fits.
 

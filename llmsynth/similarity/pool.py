@@ -101,14 +101,13 @@ class TokenPool:
         if self._texts - self._order.size >= max(_UNINDEXED, self._order.size // 10):
             self._index()
 
-    def nearest(self, tokens: list[str]) -> tuple[int, float] | None:
-        """The position and score of the nearest text above the threshold, the earliest of equals; None for none."""
+    def matches(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
+        """Positions and scores of the k best texts above the threshold, best first, the earliest of equals first."""
         query, elements, sketch = self._query(tokens)
         found = self._candidates(query, elements, sketch)
         if not found.size:
-            return None
-        matches = self._best(query, elements, sketch, self._threshold, found, 1)
-        return matches[0] if matches else None
+            return []
+        return self._best(query, elements, sketch, self._threshold, found, min(k, found.size))
 
     def similar(self, tokens: list[str]) -> tuple[Longs, Floats]:
         """Positions, ascending, and scores of all texts above the threshold."""

@@ -53,8 +53,11 @@ class RougeIndex:
 
     def nearest(self, text: str) -> Match | None:
         """The most similar text of the pool above the threshold, the earliest of equals; None for a new text."""
-        found = self._pool.nearest(self._tokens(text))
-        return Match(self._ids[found[0]], found[1]) if found else None
+        return next(iter(self.matches(text, 1)), None)
+
+    def matches(self, text: str, k: int) -> list[Match]:
+        """The k most similar of the texts above the threshold, the earliest of equals first."""
+        return [Match(self._ids[position], score) for position, score in self._pool.matches(self._tokens(text), k)]
 
     def most_similar(self, text: str, k: int = 10) -> list[Match]:
         """The k texts of the pool most similar to this one, whatever the threshold, the earliest of equals first.

@@ -1,6 +1,7 @@
-"""Seeds and rows read from the ecosystem's files: JSONL, JSON, CSV, Parquet, `datasets` folders."""
+"""Seeds and rows read from the ecosystem's files: JSONL, JSON, CSV, Parquet, `datasets` folders, qna.yaml trees."""
 
 from llmsynth.sources.rows import FORMATS, Row, read_rows
-from llmsynth.sources.seeds import BUILTIN, Seed, Seeds, read_seeds
+from llmsynth.sources.seed import Seed, Seeds
+from llmsynth.sources.seeds import BUILTIN, read_seeds
 
 __all__ = ["BUILTIN", "FORMATS", "Row", "Seed", "Seeds", "read_rows", "read_seeds"]

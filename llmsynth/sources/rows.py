@@ -51,6 +51,12 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         ) from error
 
 
+def holds_data(folder: Path) -> bool:
+    """Whether a folder is one that `read_rows` reads."""
+    marks = ("dataset_dict.json", "state.json")
+    return any((folder / mark).is_file() for mark in marks) or bool(_tables(folder))
+
+
 def kind_of(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None:
@@ -106,13 +112,18 @@ def _files_of_folder(folder: Path) -> list[Path]:
     if (home / "state.json").is_file():
         names = _strings(home / "state.json", lambda content: [entry["filename"] for entry in content["_data_files"]])
         return [home / name for name in names]
-    files = sorted((folder / "data").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
+    files = _tables(folder)
     if not files:
         raise SourceError(
             f"{folder} is a folder without data",
-            "A folder needs data/*.parquet, *.parquet, or what Dataset.save_to_disk writes; or name one file in it.",
+            "A folder needs data/*.parquet, *.parquet, what Dataset.save_to_disk writes, or, for seeds, qna.yaml files"
+            " in folders below; or name one file in it.",
         )
     return [file for file in files if file.name.startswith("train")] or files
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted((folder / "data").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
 
 
 def _strings(path: Path, pick: Callable[[Any], list[str]]) -> list[str]:

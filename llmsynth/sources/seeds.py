@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmsynth.errors import SourceError
-from llmsynth.sources.rows import Row, kind_of, read_rows
+from llmsynth.sources.checks import UnusableError, filled, printable, text
+from llmsynth.sources.qna import LAYOUT, Leaf, MisplacedError, find_leaves, read_leaf, same_task
+from llmsynth.sources.rows import Row, holds_data, kind_of, read_rows
+from llmsynth.sources.seed import Seed, Seeds
 
 BUILTIN = "builtin"
-MAX_CHARACTERS = 20_000  # in one text of a seed; longer ones would crowd every prompt they are shown in
 
 _INSTRUCTION = ("instruction", "prompt", "question")
 _INPUT = ("input", "context")
@@ -28,62 +28,38 @@ _SHOWN = 5  # places named in one error
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """One task to start from.
-
-    instances: (input, output) pairs, at least one; an input may be empty.
-    is_classification: None where the file doesn't say.
-    source: file name and line or row, such as "seeds.jsonl:12".
-    """
-
-    id: str
-    instruction: str
-    instances: tuple[tuple[str, str], ...]
-    is_classification: bool | None
-    source: str
-
-
-class Seeds(list[Seed]):
-    """The seeds of one file, in its order.
-
-    duplicates: seeds left out because an earlier one has the same instruction
-        (compared without case and spacing).
-    """
-
-    def __init__(self, seeds: Iterable[Seed] = (), duplicates: Iterable[Seed] = ()) -> None:
-        super().__init__(seeds)
-        self.duplicates = tuple(duplicates)
-
-
 def read_seeds(path: str | Path | None = BUILTIN) -> Seeds:
-    """The seed tasks in a file or folder; "builtin" or None means those that come with llmsynth.
+    """The seed tasks in a file, a folder or an InstructLab taxonomy; "builtin" or None means our own.
 
-    Every unusable row of the file goes into one SourceError: a run must not start
-    on fewer seeds than its owner believes it has.
+    A folder with a `qna.yaml` anywhere below it is a taxonomy; see `sources.qna` for what its parts become.
+    Every unusable row or leaf goes into one SourceError: a run must not start on fewer seeds than its owner
+    believes it has.
     """
     path = Path(__file__).parent.parent / "data" / "seeds.jsonl" if path is None or str(path) == BUILTIN else Path(path)
+    leaves = find_leaves(path)
+    if leaves and path.is_dir() and holds_data(path):
+        raise SourceError(f"{path} holds both data files and qna.yaml leaves", "Name one of them, or a folder below.")
     seeds: list[Seed] = []
     duplicates: list[Seed] = []
     problems: list[str] = []
     places: dict[str, str] = {}
     instructions: set[str] = set()
-    rows = 0
-    for row in read_rows(path):
-        rows += 1
-        try:
-            seed = _seed(row)
+    parts = 0
+    for part in map(_of_leaf, leaves) if leaves else map(_of_row, read_rows(path)):
+        parts += 1
+        problem = part.problem
+        for seed in part.seeds:
             if seed.id in places:
-                raise _UnusableError(f"the id {seed.id!r} is already that of {places[seed.id]}")
-        except _UnusableError as unusable:
-            problems.append(f"{row.place}: {unusable}")
-            continue
-        places[seed.id] = seed.source
-        key = " ".join(seed.instruction.split()).casefold()
-        (duplicates if key in instructions else seeds).append(seed)
-        instructions.add(key)
+                problem = f"{part.place}: the id {seed.id!r} is already that of {places[seed.id]}"
+                break
+            places[seed.id] = seed.source
+            key = same_task(seed.instruction)
+            (duplicates if key in instructions else seeds).append(seed)
+            instructions.add(key)
+        if problem:
+            problems.append(problem)
     if problems:
-        raise _unusable(path, problems, rows)
+        raise _unusable(path, problems, parts, bool(leaves))
     if not seeds:
         raise SourceError(f"{path} holds no seeds: it is empty", _UNDERSTOOD)
     if duplicates:
@@ -92,21 +68,40 @@ def read_seeds(path: str | Path | None = BUILTIN) -> Seeds:
     return Seeds(seeds, duplicates)
 
 
-class _UnusableError(Exception):
-    """What is wrong with one row."""
+class _Part(NamedTuple):
+    """The seeds of one row or leaf, or the reason why it has none."""
+
+    place: str
+    seeds: tuple[Seed, ...]
+    problem: str = ""
 
 
-def _unusable(path: Path, problems: list[str], rows: int) -> SourceError:
+def _of_row(row: Row) -> _Part:
+    try:
+        return _Part(row.place, (_seed(row),))
+    except UnusableError as unusable:
+        return _Part(row.place, (), f"{row.place}: {unusable}")
+
+
+def _of_leaf(leaf: Leaf) -> _Part:
+    try:
+        return _Part(leaf.place, read_leaf(leaf))
+    except MisplacedError as unusable:
+        return _Part(leaf.place, (), str(unusable))
+
+
+def _unusable(path: Path, problems: list[str], parts: int, leaves: bool) -> SourceError:
     shown = problems[:_SHOWN]
     if more := len(problems) - len(shown):
         shown.append(f"and {more} more")
     listing = "\n".join(f"  {problem}" for problem in shown)
-    return SourceError(f"{path}: {len(problems)} of {rows} rows cannot be used\n{listing}", _UNDERSTOOD)
+    what, hint = ("leaves", LAYOUT) if leaves else ("rows", _UNDERSTOOD)
+    return SourceError(f"{path}: {len(problems)} of {parts} {what} cannot be used\n{listing}", hint)
 
 
 def _seed(row: Row) -> Seed:
     if row.problem:
-        raise _UnusableError(row.problem)
+        raise UnusableError(row.problem)
     values = row.values
     if values.get("instances") is not None:
         instruction, instances = _required(values, _INSTRUCTION, "instruction"), _instances(values["instances"])
@@ -126,50 +121,50 @@ def _seed(row: Row) -> Seed:
 
 def _instances(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list):
-        raise _UnusableError(f"instances is {kind_of(value)}, not a list")
+        raise UnusableError(f"instances is {kind_of(value)}, not a list")
     if not value:
-        raise _UnusableError("instances is empty")
+        raise UnusableError("instances is empty")
     pairs = []
     for number, entry in enumerate(value, 1):
         if not isinstance(entry, dict):
-            raise _UnusableError(f"instance {number} is {kind_of(entry)}, not an object with input and output")
+            raise UnusableError(f"instance {number} is {kind_of(entry)}, not an object with input and output")
         try:
             pairs.append(_instance(entry))
-        except _UnusableError as unusable:
-            raise _UnusableError(f"instance {number}: {unusable}") from None
+        except UnusableError as unusable:
+            raise UnusableError(f"instance {number}: {unusable}") from None
     return tuple(pairs)
 
 
 def _instance(values: Mapping[str, Any]) -> tuple[str, str]:
     name = _name(values, _INPUT)
     given = values[name] if name else None
-    return "" if given is None else _text(given, name or ""), _required(values, _OUTPUT, "output")
+    return "" if given is None else text(given, name or ""), _required(values, _OUTPUT, "output")
 
 
 def _first_turns(turns: Any, name: str) -> tuple[str, str]:
     """The first user turn and the first assistant turn after it; ShareGPT's names are understood too."""
     if not isinstance(turns, list):
-        raise _UnusableError(f"{name} is {kind_of(turns)}, not a list")
+        raise UnusableError(f"{name} is {kind_of(turns)}, not a list")
     user: str | None = None
     for number, turn in enumerate(turns, 1):
         if not isinstance(turn, dict):
-            raise _UnusableError(f"turn {number} of {name} is {kind_of(turn)}, not an object with role and content")
+            raise UnusableError(f"turn {number} of {name} is {kind_of(turn)}, not an object with role and content")
         role = turn.get("role", turn.get("from"))
         where = f"content of turn {number} of {name}"
         if user is None and role in ("user", "human"):
-            user = _filled(turn.get("content", turn.get("value")), where)
+            user = filled(turn.get("content", turn.get("value")), where)
         elif user is not None and role in ("assistant", "gpt"):
-            return user, _filled(turn.get("content", turn.get("value")), where)
+            return user, filled(turn.get("content", turn.get("value")), where)
     missing = "no user turn" if user is None else "no assistant turn after the user's"
-    raise _UnusableError(f"{name} has {missing}")
+    raise UnusableError(f"{name} has {missing}")
 
 
 def _required(values: Mapping[str, Any], names: tuple[str, ...], what: str) -> str:
     name = _name(values, names)
     if name is None:
-        found = ", ".join(_printable(key) for key in list(values)[:12]) or "nothing"
-        raise _UnusableError(f"no {what}: found {found}; understood: {', '.join(names)}")
-    return _filled(values[name], name)
+        found = ", ".join(printable(key) for key in list(values)[:12]) or "nothing"
+        raise UnusableError(f"no {what}: found {found}; understood: {', '.join(names)}")
+    return filled(values[name], name)
 
 
 def _name(values: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
@@ -178,31 +173,10 @@ def _name(values: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return next((name for name in there if values[name] is not None), there[0] if there else None)
 
 
-def _filled(value: Any, name: str) -> str:
-    text = _text(value, name)
-    if not text.strip():
-        raise _UnusableError(f"{name} is empty")
-    return text
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise _UnusableError(f"{name} is {kind_of(value)}, not text")
-    if len(value) > MAX_CHARACTERS:
-        raise _UnusableError(
-            f"{name} has {len(value):,} characters, and {MAX_CHARACTERS:,} is the most a seed may have"
-        )
-    if "\0" in value:
-        raise _UnusableError(f"{name} holds a NUL character (character {value.index(chr(0)) + 1})")
-    if lone := re.search("[\ud800-\udfff]", value):
-        raise _UnusableError(f"{name} holds half a character, U+{ord(lone[0]):04X} (character {lone.start() + 1})")
-    return value
-
-
 def _id(value: Any) -> str:
     if value is None or value == "":
         return ""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value, "id")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value, "id")
 
 
 def _truth(value: Any) -> bool | None:
@@ -213,9 +187,5 @@ def _truth(value: Any) -> bool | None:
     if word == "":
         return None
     if word not in ("true", "false"):
-        raise _UnusableError(f"is_classification is {_printable(repr(value))[:40]}, not true or false")
+        raise UnusableError(f"is_classification is {printable(repr(value))[:40]}, not true or false")
     return word == "true"
-
-
-def _printable(text: object) -> str:
-    return str(text).encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmsynth.agreement import accuracy, cohen_kappa, pearson, spearman, weighted_kappa
 from llmsynth.errors import SourceError
 from llmsynth.record import Record
 from llmsynth.sources import Row, read_rows
@@ -56,6 +55,8 @@ def mark_agreement(gold: Gold, ours: Mapping[str, Sequence[float | None]]) -> di
 
 def choice_agreement(theirs: Sequence[str | None], ours: Sequence[str | None]) -> dict[str, Any]:
     """How far verdicts that are one of a few words agree."""
+    from llmsynth.agreement import accuracy, cohen_kappa
+
     both = [(a, b) for a, b in zip(theirs, ours, strict=True) if a is not None and b is not None]
     left, right = [a for a, _ in both], [b for _, b in both]
     return {
@@ -66,6 +67,8 @@ def choice_agreement(theirs: Sequence[str | None], ours: Sequence[str | None]) -
 
 
 def _marks(gold: Gold, name: str, ours: Sequence[float | None]) -> dict[str, Any]:
+    from llmsynth.agreement import accuracy, cohen_kappa, pearson, spearman, weighted_kappa
+
     theirs = [_number(value, row, name) for value, row in zip(gold.verdicts[name], gold.rows, strict=True)]
     both = [(a, b) for a, b in zip(theirs, ours, strict=True) if a is not None and b is not None]
     left, right = [a for a, _ in both], [b for _, b in both]

@@ -77,8 +77,7 @@ class RougeDuplicates:
             self._pool = TokenPool(_least(self.threshold, self.floor))
         tokens = rouge_tokens(text_of(record, self.on))
         if self.floor is None and "lineage" not in record.meta:
-            nearest = self._pool.nearest(tokens)  # which spares it the exact scores of others
-            similar = [] if nearest is None else [nearest]
+            similar = self._pool.matches(tokens, 1)  # which spares it the exact scores of others
         else:
             places, scores = self._pool.similar(tokens)
             similar = list(zip(places.tolist(), scores.tolist(), strict=True))

@@ -152,6 +152,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     if "folder" in job:
         spec = {"use": "openai", "model": "m", "base_url": job["url"], **job["model"]}
         generator = {"use": "scripts.benchmarks.client:OneCall", "count": job["rows"]}
+        generator |= {"lookahead": job["lookahead"]} if "lookahead" in job else {}
         result = synthesize(Recipe(generator=generator, models={"default": spec}), job["folder"])
         assert result.report["rows"]["kept"] == job["rows"], result.report
     else:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from llmsynth.journal import read_entries
+from llmsynth.backends.openai import OpenAIBackend
+from llmsynth.journal import Journal, read_entries
+from llmsynth.model import Model
+from llmsynth.parsing import validate
+from llmsynth.request import Message, Request, Sampling
+from tests.accounts import check_evolution, check_sums, check_tree, check_warning
+from tests.evolving import rows_file
+from tests.professor import small_taxonomy
 
 pytestmark = pytest.mark.vllm
 
@@ -67,18 +73,18 @@ def wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) ->
 
 def recipe(path: Path, model: dict[str, Any], **generator: Any) -> Path:
     """A small Self-Instruct run, written so that it ends by its number of requests whatever the model says."""
-    data = {
-        "name": "vllm-test",
-        "seed": 7,
-        "generator": {
-            "use": "self-instruct",
-            "lookahead": 4,
-            "stall_requests": 100,
-            "bootstrap": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 300, "presence_penalty": 0.0},
-            **generator,
-        },
-        "models": {"default": {**model, "sampling": {"presence_penalty": 0.0}}},
+    method = {
+        "use": "self-instruct",
+        "lookahead": 4,
+        "stall_requests": 100,
+        "bootstrap": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 300, "presence_penalty": 0.0},
+        **generator,
     }
+    return write(path, {**model, "sampling": {"presence_penalty": 0.0}}, method)
+
+
+def write(path: Path, model: dict[str, Any], generator: dict[str, Any]) -> Path:
+    data = {"name": "vllm-test", "seed": 7, "generator": generator, "models": {"default": model}}
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
@@ -91,18 +97,6 @@ def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS)
     assert done.returncode in (0, 3), done.stderr[-3000:]
     return done
-
-
-def check_sums(directory: Path) -> dict[str, Any]:
-    """Every row is kept, dropped or failed, and every answer in the journal was asked for once."""
-    report: dict[str, Any] = json.loads((directory / "report.json").read_text("utf-8"))
-    rows = report["rows"]
-    assert rows["in"] == rows["kept"] + sum(rows["dropped"].values()) + sum(rows["failed"].values()) > 0
-    assert rows["failed"] == {}
-    keys = Counter(entry["key"] for entry in read_entries(directory / "journal.jsonl"))
-    assert keys.total() == sum(stage["answers"] for stage in report["usage"].values())
-    assert set(keys.values()) == {1}
-    return report
 
 
 def test_self_instruct_runs_with_vllm_in_the_same_process(teacher: str, engine: dict[str, Any], tmp_path: Path) -> None:
@@ -142,3 +136,77 @@ def test_a_client_of_vllm_serve_that_was_killed_goes_on_where_it_was(server: str
     assert report["journal"]["answers_found"] >= min(answered, 8)
     assert sum(stage["replayed"] for stage in report["usage"].values()) == report["journal"]["answers_found"]
     assert report["usage"]["instructions"]["answers"] == 30
+
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "age": {"type": "integer", "minimum": 0, "maximum": 99},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+async def test_vllm_serve_holds_answers_to_a_schema_which_check_tells(server: str, tmp_path: Path) -> None:
+    backend = OpenAIBackend("teacher", server)
+    journal = Journal(tmp_path / "journal.jsonl")
+    model = Model(backend, journal)
+    message = Message(role="user", content="Make up a person.")
+    requests = [Request("person", (message,), Sampling(temperature=1.0, max_tokens=300), schema=PERSON)] * 6
+    answers = [answer async for answer in model.stream(requests, 6)]
+    await model.aclose()
+    journal.close()
+    assert not [answer for answer in answers if answer.failure]
+    people = [validate(json.loads(answer.text), PERSON) for answer in answers if not answer.truncated]
+    assert len(people) >= 4 and not any(people)
+    told = finished(llmsynth("check", "teacher", "--base-url", server)).stdout
+    assert "structured output:  yes" in told or "cut by the token limit" in told
+    assert "logprobs:           yes" in told
+
+
+SHORT = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 80}
+
+
+def test_glan_runs_with_vllm_in_the_same_process_with_every_answer_accounted_for(
+    teacher: str, engine: dict[str, Any], tmp_path: Path
+) -> None:
+    # the schema makes lists even of a model that knows of none, so that the levels below are reached
+    generator = {
+        "use": "glan",
+        "taxonomy": small_taxonomy(tmp_path, "fields:\n  Sciences: [Optics]\n  Crafts: [Carpentry]\n"),
+        "turns": 1,
+        "queries": 3,
+        "attempts": 3,
+        "sessions": [1, 30],
+        "out_of_range": "keep",
+        "max_questions": 24,
+        "structure": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 400},
+        "question": SHORT,
+        "answer": SHORT,
+    }
+    directory = tmp_path / "run"
+    path = write(tmp_path / "recipe.yaml", {"use": "vllm", "model": teacher, "engine": engine}, generator)
+    done = finished(llmsynth("run", path, "--out", directory, "--quiet"))
+    report = check_tree(directory)
+    assert report["notes"]["survival"]["subjects"]["tried"] == 2 * 3
+    assert report["notes"]["subjects"] > 0 and report["usage"]["syllabus"]["answers"] > 0
+    assert report["notes"]["slots"] <= 24
+    check_warning(report, done.stderr)
+
+
+def test_evol_instruct_runs_with_vllm_serve_with_its_lineage_whole(server: str, tmp_path: Path) -> None:
+    generator = {
+        "use": "evol-instruct",
+        "seeds": rows_file(tmp_path, 6),
+        "rounds": 2,
+        "evolve": SHORT,
+        "respond": SHORT,
+    }
+    model = {"use": "openai", "model": "teacher", "base_url": server, "concurrency": 4}
+    directory = tmp_path / "run"
+    done = finished(llmsynth("run", write(tmp_path / "recipe.yaml", model, generator), "--out", directory, "--quiet"))
+    report = check_evolution(directory)
+    assert report["usage"]["evolve"]["answers"] == report["notes"]["evolutions"] == 6 * 2
+    check_warning(report, done.stderr)

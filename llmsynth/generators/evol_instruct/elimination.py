@@ -42,7 +42,7 @@ _COURTESY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"\W*(?:sure|understood|thank you)\b.*\?\W*\Z", re.IGNORECASE | re.DOTALL)
-_PLEASE_PROVIDE = re.compile(r"\bplease provide\b", re.IGNORECASE)
+_PLEASE_PROVIDE = re.compile(r"\bplease\s+provide\b", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\W*(?:(?:i'?m |i am )?(?:very |so |really )?(?:sorry|afraid)\b|i apologi[sz]e\b|my apologies\b"
     r"|as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
@@ -144,11 +144,15 @@ class Elimination:
         if _SORRY.search(response) and words < self.sorry_words:
             return Drop("sorry_response", f"{words} words: {shorten(response)}")
         if self.answers and words < 80:  # a long answer may hold such words and be none the worse
-            if _PLEASE_PROVIDE.search(response) or _ASKS_BACK.match(response):
+            if asks_back(response):
                 return Drop("response_asks_back", shorten(response))
             if _REFUSAL.match(_plain(response)):
                 return Drop("refused_response", shorten(response))
         return None
+
+    def failure(self, response: str) -> Drop | None:
+        """Why the answer shows that the evolution failed, as Auto Evol-Instruct has it: a long one may ask back too."""
+        return Drop("response_asks_back", shorten(response)) if asks_back(response) else self.answered(response)
 
 
 def equal(parent: str, child: str) -> bool:
@@ -179,7 +183,10 @@ def scaffold_in(text: str, origin: str) -> str:
 
 
 def asks_back(response: str) -> bool:
-    """The failure rules of Auto Evol-Instruct: the answer to an evolved instruction asks instead of answering."""
+    """The failure rules of Auto Evol-Instruct (arXiv 2406.00770): what should be an answer asks for something instead.
+
+    It begins with "Understood", "Thank you" or "Sure" and ends in a question mark, or has "please provide" in it.
+    """
     return bool(_ASKS_BACK.match(response) or _PLEASE_PROVIDE.search(response))
 
 

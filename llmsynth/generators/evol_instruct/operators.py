@@ -10,7 +10,7 @@ from typing import Literal
 from llmsynth.errors import RecipeError
 
 Kind = Literal["depth", "data", "fresh", "down"]
-Pack = Literal["general", "code", "math"]
+Pack = Literal["general", "code", "math", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,12 @@ class Operator:
 
     kind: "depth" makes the same task harder in a few words; "data" does so by adding material, so it may grow
         more; "fresh" makes another task, which must be new to the pool; "down" makes the same task easier.
+    stepwise: the reply works its way to the evolved instruction by the steps of a method, rather than being it.
     """
 
     name: str
     kind: Kind
+    stepwise: bool = False
 
 
 PACKS: Mapping[str, tuple[Operator, ...]] = {
@@ -48,6 +50,7 @@ PACKS: Mapping[str, tuple[Operator, ...]] = {
         Operator("simplify", "down"),
         Operator("easier_topic", "fresh"),
     ),
+    "auto": (Operator("evolve", "depth", stepwise=True),),  # Auto Evol-Instruct: one method for everything
 }
 
 

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llmsynth import options
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail
+from llmsynth.generators._survival import survived
+from llmsynth.generators.evol_instruct.evol_stop import EvolStop, Score
 from llmsynth.generators.evol_instruct.operators import Operator
 from llmsynth.parsing import parse_rating
 from llmsynth.record import Drop, Record
@@ -33,6 +36,7 @@ class Row:
 
     lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
     history: the operators that made it, in order. more: columns beside instruction, input and output, as its seed has.
+    meta: what the seed's file says of where it belongs.
     """
 
     lineage: str
@@ -44,13 +48,14 @@ class Row:
     answer: str
     history: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seed: Seed) -> Row:
         """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
         given, answer = seed.instances[0]
         text = _whole(seed.instruction, given)
-        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer)
+        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer, meta=seed.meta)
 
     @classmethod
     def grown_from(cls, record: Record) -> Row:
@@ -77,6 +82,11 @@ def id_of(lineage: str, round: int) -> str:
     return f"{lineage}@{round}"
 
 
+def lineage_of(id: str) -> str:
+    """The seed that an id of `id_of` is about."""
+    return id.rpartition("@")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Evolution:
     """One attempt: a row as it was, an operator, and what has come of it so far.
@@ -95,6 +105,7 @@ class Evolution:
     scores: dict[str, float] = field(default_factory=dict)
     rates_seed: bool = False
     seed_rating: Completion | None = None
+    echo: bool = False  # as another seed's evolution, though their seeds were not alike
 
     @property
     def id(self) -> str:
@@ -120,26 +131,43 @@ class Evolution:
 
 @dataclass(frozen=True)
 class Stop:
-    """When a run ends early: of the last `window` evolutions too few survived, or too few were any news.
+    """When a run ends early: of the last `window` evolutions too few survived, or too few were any news; or its
+    development score fell.
 
-    survival: at most this share was accepted. novelty: at most this share was neither the same as its parent, nor
-        as another instruction. A run of fewer evolutions than the window goes through all its rounds.
+    window: null for a whole round, so as many as there are rows. Evolutions that no model answered are not among
+        them. A run of fewer than the window goes through all its rounds.
+    survival: at most this share was accepted. -1 for never.
+    novelty: at most this share was news: not its parent over again, nor a text that was there before, and like no
+        evolution of another seed (a ROUGE-L F1 above the generator's `threshold`), unless the seeds were alike
+        already. -1 for never.
+    score: `module:function` from all records accepted so far and the number of a round to a number, the higher the
+        better; asked after each round, see `EvolStop`. With it, a round is finished also where the target would not
+        need all of it.
     """
 
-    window: int = 100
+    window: int | None = 100
     survival: float = 0.05
     novelty: float = 0.1
+    score: Score | str | None = None
 
     def __post_init__(self) -> None:
-        if self.window < 1 or not -1 <= self.survival < 1 or not -1 <= self.novelty < 1:
+        if (self.window is not None and self.window < 1) or not -1 <= self.survival < 1 or not -1 <= self.novelty < 1:
             raise RecipeError(
                 "stop: window is at least 1, survival and novelty are shares below 1", "100, 0.05 and 0.1 are usual"
             )
+        if isinstance(self.score, str):
+            found = options.find(self.score, {}, ("score",))
+            if not callable(found) or not hasattr(found, "__qualname__"):  # a recipe is saved with its name
+                raise RecipeError(f"score: {self.score} is no function", "write it as module:function")
+            object.__setattr__(self, "score", found)
 
 
 @dataclass
 class Progress:
-    """Counts of evolutions, in the order of rounds and rows. Depends on what was consumed, never on time."""
+    """Counts of evolutions, in the order of rounds and rows. Depends on what was consumed, never on time.
+
+    open: rounds that may be asked for by now; all of them, unless each has to be scored first.
+    """
 
     run: Run
     seeding: Seeding
@@ -149,36 +177,68 @@ class Progress:
     consumed: int = 0
     yielded: int = 0
     survival: dict[int, dict[str, Counter[str]]] = field(default_factory=dict)  # by round and operator
+    news: dict[int, int] = field(default_factory=dict)  # by round
     ratings: dict[int, list[float]] = field(default_factory=dict)  # by round
+    evol_stop: EvolStop | None = field(init=False)
+    open: int = field(init=False)
     _recent: deque[tuple[bool, bool]] = field(init=False)  # accepted, and news, of each
+    _failing: int = 0  # evolutions in a row that no model answered
 
     def __post_init__(self) -> None:
-        self._recent = deque(maxlen=self.stop.window)
+        score = self.stop.score
+        self.evol_stop = EvolStop(score, self.run) if callable(score) else None
+        self.open = 1 if self.evol_stop else self.rounds
+        self._recent = deque(maxlen=self.window)
 
     @property
     def rows(self) -> float:
         """How many rows there will be; infinite while that is not known."""
         return math.inf if self.seeding.open else len(self.seeding.rows)
 
+    @property
+    def window(self) -> int:
+        return self.stop.window or self.seeding.expected
+
     def note_original(self, record: Record) -> None:
         """A seed, or whatever else another generator made, goes on."""
         self.yielded += 1
         self._rate(0, record)
+        if self.evol_stop:
+            self.evol_stop.accepted.append(record)
 
-    def note(self, round: int, operator: str, record: Record) -> None:
-        """An evolution has been dealt with."""
+    def note(self, round: int, operator: str, record: Record, echo: bool = False) -> None:
+        """An evolution has been dealt with. echo: it is like what came of another seed."""
         self.consumed += 1
         self.yielded += 1
         reason = record.dropped.reason if record.dropped else "accepted"
         self.survival.setdefault(round, {}).setdefault(operator, Counter())[reason] += 1
-        self._recent.append((record.dropped is None, reason not in _NO_NEWS and record.status != "failed"))
+        if record.status == "failed":
+            self._failing += 1
+            return
+        self._failing = 0
+        news = reason not in _NO_NEWS and not echo
+        self.news[round] = self.news.get(round, 0) + news
+        self._recent.append((record.dropped is None, news))
         if record.dropped is None:
             self._rate(round, record)
 
+    async def scored(self, records: list[Record]) -> list[Record]:
+        """The records of a round that was held back for its score; one that was not finished is passed on as it is."""
+        if self.evol_stop is None or not records:
+            return records
+        round, unfinished = divmod(self.asked, len(self.seeding.rows))
+        if unfinished:
+            return records
+        records = await self.evol_stop.judge(round, records)
+        self.open += 1
+        return records
+
     def wants_more(self) -> bool:
         """Whether one more evolution is worth its price: no more than the target needs, as far as is known."""
-        if self.stop_reason() is not None:
+        if self.stop_reason() is not None or self.asked >= self.rows * self.open:
             return False
+        if self.evol_stop and self.asked % self.rows:
+            return True  # a round is scored as a whole
         tally = self.run.tally
         kept = tally.kept / tally.total if tally.total else _ASSUMED
         in_steps = self.yielded - tally.total  # on their way through the steps
@@ -190,10 +250,14 @@ class Progress:
         """Why nothing further will be asked, or None."""
         if self.run.missing <= 0:
             return "target reached"
+        if self.evol_stop and self.evol_stop.fallen:
+            return self.evol_stop.fallen
         if self.asked >= self.rows * self.rounds:
             return f"all {self.rounds} rounds done" if self.rows else "no seed was made"
-        recent = len(self._recent)
-        if recent == self.stop.window:
+        recent, window = len(self._recent), self.window
+        if self._failing >= window:
+            return f"each of the last {window} evolutions failed"
+        if recent == window:
             accepted, news = sum(a for a, _ in self._recent), sum(n for _, n in self._recent)
             if accepted <= self.stop.survival * recent:
                 return f"survival collapsed: {accepted} of the last {recent} evolutions were accepted"
@@ -208,8 +272,14 @@ class Progress:
             "stopped": self.stop_reason() or "ended early",
             "evolutions": self.consumed,
             "evolutions_accepted": accepted,
-            "survival": {str(round): _table(by) for round, by in sorted(self.survival.items())},
+            "survival": {
+                str(round): {name: survived(outcomes) for name, outcomes in sorted(by.items())}
+                for round, by in sorted(self.survival.items())
+            },
         }
+        notes["news"] = {str(round): count for round, count in sorted(self.news.items())}
+        if self.evol_stop:
+            notes["development_scores"] = {str(round): value for round, value in self.evol_stop.scores.items()}
         if self.ratings:
             notes["mean_difficulty"] = {str(r): round(sum(v) / len(v), 3) for r, v in sorted(self.ratings.items())}
         return notes
@@ -221,17 +291,6 @@ class Progress:
     def _rate(self, round: int, record: Record) -> None:
         if "difficulty" in record.scores:
             self.ratings.setdefault(round, []).append(record.scores["difficulty"])
-
-
-def _table(operators: dict[str, Counter[str]]) -> dict[str, dict[str, object]]:
-    return {
-        name: {
-            "tried": counts.total(),
-            "accepted": counts["accepted"],
-            "eliminated": {reason: n for reason, n in sorted(counts.items()) if reason != "accepted"},
-        }
-        for name, counts in sorted(operators.items())
-    }
 
 
 def widths(lookahead: int, rows: float) -> tuple[int, int]:

@@ -54,6 +54,11 @@ class Seeding:
         self._within = self.run.seeding(self.source.target)
         self._records = cast(AsyncGenerator[Record, None], self.source.records(self._within))
 
+    @property
+    def expected(self) -> int:
+        """How many rows there will be at most."""
+        return self.source.target if isinstance(self.source, Generated) else len(self.rows)
+
     async def grow(self) -> bool:
         """Take records until one has made a row; False if there are no more.
 

@@ -11,9 +11,11 @@ from typing import Any, Literal, TypeVar
 
 from llmsynth.generators._provenance import Trail, failed
 from llmsynth.generators.glan.reading import (
+    SESSIONS_SCHEMA,
     SUBJECTS_SCHEMA,
     Session,
     Subject,
+    read_fitting_subjects,
     read_sessions,
     read_subjects,
     same,
@@ -40,6 +42,7 @@ class Branch:
     path: Names
     subjects: tuple[tuple[Subject, Trail], ...]
     drops: tuple[Record, ...]
+    unreadable: int = 0  # replies that could not be read
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class Course:
     sessions: tuple[Session, ...]
     combinations: Combinations
     trail: Trail
+    unreadable: int = 0  # replies that could not be read
+    out_of_range: int = 0  # syllabi with too few or too many sessions, this one included
     _pick: Pick | None = None
     _left: int = 0
 
@@ -71,6 +76,15 @@ class Course:
             dataclasses.replace(self.sessions[at], concepts=tuple(self.sessions[at].concepts[i] for i in chosen))
             for at, chosen in zip(pick.sessions, pick.concepts, strict=True)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class NoCourse:
+    """A subject without a usable syllabus; the counts are those of `Course`."""
+
+    record: Record
+    unreadable: int
+    out_of_range: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,8 @@ class Branches:
 
     plan: Plan
     run: Run
-    out_of_range: int = 0
-    unreadable: int = 0
     _branches: dict[Names, asyncio.Task[Branch]] = field(default_factory=dict)
-    _courses: dict[tuple[Names, str], asyncio.Task[Course | Record]] = field(default_factory=dict)
+    _courses: dict[tuple[Names, str], asyncio.Task[Course | NoCourse]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         prompts = Loaded(self.run.prompts)
@@ -112,23 +124,10 @@ class Branches:
         """The subjects of a discipline."""
         return await self._once(self._branches, path, lambda: self._grow(path))
 
-    async def course(self, path: Names, subject: Subject, trail: Trail) -> Course | Record:
-        """The course on a subject, or the record that tells why there is none."""
+    async def course(self, path: Names, subject: Subject, trail: Trail) -> Course | NoCourse:
+        """The course on a subject, or why there is none."""
         key = (path, same(subject.name))
         return await self._once(self._courses, key, lambda: self._teach(path, subject, trail))
-
-    def counts(self) -> dict[str, int]:
-        """What has been grown so far, for the report and for estimates."""
-        branches = [task.result() for task in self._branches.values() if _came(task)]
-        courses = [task.result() for task in self._courses.values() if _came(task)]
-        return {
-            "disciplines_asked": len(branches),
-            "subjects": sum(len(branch.subjects) for branch in branches),
-            "syllabi": sum(isinstance(course, Course) for course in courses),
-            "syllabi_dropped": sum(isinstance(course, Record) for course in courses),
-            "sessions_out_of_range": self.out_of_range,
-            "unreadable_replies": self.unreadable,
-        }
 
     async def close(self) -> None:
         """Give up what nobody waits for any more; what was sent stays the model's to finish."""
@@ -156,14 +155,16 @@ class Branches:
         prompt = self.prompts.subjects if self.plan.turns == 2 else self.prompts.subjects_json
         schema = SUBJECTS_SCHEMA if self.plan.turns == 1 else None
         request = Request("subjects", asked, self.plan.structure, prompt.id, schema=schema)
-        origin = {"path": list(path), "discipline": path[-1]}
-        trail = Trail("glan", origin)
+        trail = Trail("glan", {"path": list(path), "discipline": path[-1]})
         texts = await self._ask_all([request] * self.plan.queries)
-        trails = [trail.after("subjects", text) for text in texts]
         found: list[list[Subject]] = [[] for _ in texts]
-        last = list(texts)
+        broken = [""] * len(texts)
+        last, asked_for = list(texts), [[text] for text in texts]
+        unreadable = 0
         for attempt in range(self.plan.attempts):
-            open_ = [i for i in range(len(texts)) if not found[i] and not last[i].failure and _said(texts[i])]
+            open_ = [i for i in range(len(texts)) if not found[i] and not last[i].failure]
+            if self.plan.turns == 2:
+                open_ = [i for i in open_ if _said(texts[i])]  # of nothing, no data can be made
             if self.plan.turns == 2:
                 replies = await self._ask_all([self._convert(asked, texts[i]) for i in open_])
             elif attempt:
@@ -172,22 +173,30 @@ class Branches:
                 replies = [texts[i] for i in open_]
             for i, reply in zip(open_, replies, strict=True):
                 last[i] = reply
-                if self.plan.turns == 2 or attempt:
-                    trails[i] = trail.after("subjects", texts[i]) if self.plan.turns == 2 else trail
-                    trails[i] = trails[i].after("subject_lists" if self.plan.turns == 2 else "subjects", reply)
-                found[i] = [] if reply.failure else read_subjects(reply.text)
-                self.unreadable += not found[i] and not reply.failure
+                if reply is not texts[i]:
+                    asked_for[i].append(reply)
+                if not reply.failure:
+                    found[i], broken[i] = self._read(reply)
+                    unreadable += not found[i]
         merged: dict[str, tuple[Subject, Trail]] = {}
         drops: list[Record] = []
         for i, subjects in enumerate(found):
+            # the replies behind what was read: one, or the list and what became of it in the second turn
+            used = [texts[i], last[i]] if self.plan.turns == 2 and last[i] is not texts[i] else [last[i]]
+            way = _after(trail, used, asked_for[i])
             for subject in subjects:
-                merged.setdefault(same(subject.name), (subject, trails[i]))
+                merged.setdefault(same(subject.name), (subject, way))
             if not subjects:
-                drop = failed(last[i]) if last[i].failure else Drop("no_subject", f"said {shorten(last[i].text)!r}")
-                drops.append(Record(f"{slug(path)}-subjects-{i}", {}, trails[i].meta(), dropped=drop))
+                drop = failed(last[i]) if last[i].failure else _no_subject(last[i], broken[i])
+                drops.append(Record(f"{slug(path)}-subjects-{i}", {}, way.meta(), dropped=drop))
         # by name, so that a subject more shifts no other, and in no order that the first query prefers
         order = sorted(merged, key=lambda name: fingerprint(str(self.run.seed), *path, name))
-        return Branch(path, tuple(merged[name] for name in order[: self.plan.subjects]), tuple(drops))
+        chosen = tuple(merged[name] for name in order[: self.plan.subjects])
+        return Branch(path, chosen, tuple(drops), unreadable)
+
+    def _read(self, reply: Completion) -> tuple[list[Subject], str]:
+        """The subjects of a reply, and what is wrong with it where it was to fit a schema."""
+        return read_fitting_subjects(reply.text) if self.plan.turns == 1 else (read_subjects(reply.text), "")
 
     async def _ask_all(self, requests: Sequence[Request]) -> list[Completion]:
         return list(await asyncio.gather(*(self._ask(request) for request in requests)))
@@ -216,7 +225,14 @@ class Branches:
         )
 
     def sessions_messages(self, path: Names, subject: Subject, text: str) -> tuple[Message, ...]:
-        return self.prompts.sessions.render(path=list(path), subject=subject.name, syllabus=text)
+        prompt = self.prompts.sessions if self.plan.turns == 2 else self.prompts.sessions_json
+        return prompt.render(path=list(path), subject=subject.name, syllabus=text)
+
+    def _sessions_request(self, path: Names, subject: Subject, text: str) -> Request:
+        prompt = self.prompts.sessions if self.plan.turns == 2 else self.prompts.sessions_json
+        schema = SESSIONS_SCHEMA if self.plan.turns == 1 else None
+        messages = self.sessions_messages(path, subject, text)
+        return Request("sessions", messages, self.plan.structure, prompt.id, schema=schema)
 
     def question_messages(
         self, path: Names, subject: str, level: str, syllabus: str, sessions: Sequence[Session]
@@ -232,42 +248,48 @@ class Branches:
             count=sum(len(session.concepts) for session in sessions),
         )
 
-    async def _teach(self, path: Names, subject: Subject, trail: Trail) -> Course | Record:
+    async def _teach(self, path: Names, subject: Subject, trail: Trail) -> Course | NoCourse:
         """Ask for a syllabus and for its sessions, a bounded number of times each."""
         id = f"{slug(path)}-{slug((*path, subject.name))}"
         extra = {"subject": subject.name, "level": subject.level, "subtopics": list(subject.subtopics)}
         start = Trail(trail.generator, {**trail.origin, **extra}, trail.steps)
-        written = done = start
         drop = Drop("no_session", "the syllabus is empty")
+        written: Completion | None = None  # the syllabus in use
         text = ""
+        used: list[Completion] = []
+        asked_for: list[Completion] = []
+        unreadable = out_of_range = 0
         for _ in range(self.plan.attempts):
             if not text:
                 prompt = self.prompts.syllabus
                 messages = self.syllabus_messages(path, subject)
-                reply = await self._ask(Request("syllabus", messages, self.plan.structure, prompt.id))
-                written = done = start.after("syllabus", reply)
-                if reply.failure:
-                    drop = failed(reply)
+                written = await self._ask(Request("syllabus", messages, self.plan.structure, prompt.id))
+                asked_for.append(written)
+                used = [written]
+                if written.failure:
+                    drop = failed(written)
                     break
-                if reply.truncated:
+                if written.truncated:
                     drop = Drop("truncated", "the token limit came before the end of the syllabus")
                     continue
-                text = without_thinking(reply.text).strip()
+                text = without_thinking(written.text).strip()
                 if not text:
                     continue
-            messages = self.sessions_messages(path, subject, text)
-            reply = await self._ask(Request("sessions", messages, self.plan.structure, self.prompts.sessions.id))
-            done = written.after("sessions", reply)
+            assert written is not None
+            reply = await self._ask(self._sessions_request(path, subject, text))
+            asked_for.append(reply)
+            used = [written, reply]
             if reply.failure:
                 drop = failed(reply)
                 break
             sessions = read_sessions(reply.text)
             if reply.truncated or not sessions:
-                self.unreadable += 1
+                unreadable += 1
                 drop = Drop("no_session", f"no session with a key concept in {shorten(reply.text)!r}")
                 if reply.truncated:
                     drop = Drop("truncated", "the token limit came before the end of the sessions")
                 continue
+            out_of_range += not self.plan.sessions[0] <= len(sessions) <= self.plan.sessions[1]
             judged = self._judge(sessions)
             if isinstance(judged, Drop):
                 drop, text = judged, ""  # another sample of the syllabus, if there is an attempt left
@@ -275,16 +297,16 @@ class Branches:
             key = fingerprint(*path, same(subject.name))
             sizes = [len(session.concepts) for session in judged]
             combinations = Combinations(sizes, self.plan.two_sessions, Named(self.run, key))
-            return Course(path, subject, text, tuple(judged), combinations, done)
-        return Record(id, {}, done.meta(), dropped=drop)
+            way = _after(start, used, asked_for)
+            return Course(path, subject, text, tuple(judged), combinations, way, unreadable, out_of_range)
+        record = Record(id, {}, _after(start, used, asked_for).meta(), dropped=drop)
+        return NoCourse(record, unreadable, out_of_range)
 
     def _judge(self, sessions: list[Session]) -> list[Session] | Drop:
         """The sessions that are used, by the policy for too few and too many."""
         fewest, most = self.plan.sessions
         if fewest <= len(sessions) <= most or self.plan.out_of_range == "keep":
-            self.out_of_range += not fewest <= len(sessions) <= most
             return sessions
-        self.out_of_range += 1
         if len(sessions) < fewest:
             return Drop("too_few_sessions", f"{len(sessions)} of at least {fewest}")
         if self.plan.out_of_range == "trim":
@@ -315,6 +337,7 @@ class Loaded:
         self.subjects_json: Prompt = prompts.load(f"{FOLDER}/subjects_json", where)
         self.syllabus: Prompt = prompts.load(f"{FOLDER}/syllabus", about)
         self.sessions: Prompt = prompts.load(f"{FOLDER}/sessions", {"path", "subject", "syllabus"})
+        self.sessions_json: Prompt = prompts.load(f"{FOLDER}/sessions_json", {"path", "subject", "syllabus"})
         self.question: Prompt = prompts.load(f"{FOLDER}/question", asking)
         self.answer: Prompt = prompts.load(f"{FOLDER}/answer", {"question"})
 
@@ -325,9 +348,28 @@ def slug(path: Names) -> str:
     return f"{words or 'x'}-{fingerprint(*path)[:8]}"
 
 
+def _no_subject(reply: Completion, broken: str) -> Drop:
+    """Why a reply brought no subject. `broken` tells what of the schema it breaks."""
+    if reply.truncated:
+        return Drop("truncated", "the token limit came before the end of the subjects")
+    if broken and _said(reply):
+        return Drop("schema", f"{broken}, in {shorten(reply.text)!r}")
+    return Drop("no_subject", f"said {shorten(reply.text)!r}")
+
+
 def _said(text: Completion) -> bool:
     return bool(without_thinking(text.text).strip())
 
 
-def _came(task: asyncio.Task[Any]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
+def _after(start: Trail, used: Sequence[Completion], asked_for: Sequence[Completion]) -> Trail:
+    """The way on by the completions that were used. `asked_again` lists the keys of those that were not."""
+    keys = {completion.key for completion in used}
+    again = [completion.key for completion in asked_for if completion.key not in keys]
+    origin = start.origin
+    if again:
+        origin = {**origin, "asked_again": [*origin.get("asked_again", ()), *again]}
+    trail = Trail(start.generator, origin, start.steps)
+    for completion in used:
+        assert completion.request is not None
+        trail = trail.after(completion.request.stage, completion)
+    return trail

@@ -1,13 +1,9 @@
-"""A taxonomy drafted by a model and pruned by votes, the paper's first stage (section 2.1)."""
+"""A taxonomy drafted by a model, the paper's first stage (section 2.1). It is pruned by votes: `vote.py`."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from llmsynth.errors import SourceError
 from llmsynth.generators.glan.branches import FOLDER
@@ -16,9 +12,7 @@ from llmsynth.parsing import parse_numbered
 from llmsynth.prompts import Prompt
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.sources import read_rows
 from llmsynth.taxonomy import Names, Taxonomy, build
-from llmsynth.text import shorten
 
 _LEVELS = ("fields", "subfields", "disciplines")
 _LOOKAHEAD = 64
@@ -74,47 +68,3 @@ def _names(reply: Completion) -> list[str]:
 
 def _request(prompt: Prompt, kind: str, path: Names, way: int, sampling: Sampling) -> Request:
     return Request("draft", prompt.render(path=list(path), kind=kind, way=way), sampling, prompt.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """A taxonomy after the vote. voted_out: the nodes that the majority dropped, without their descendants."""
-
-    taxonomy: Taxonomy
-    voted_out: tuple[Names, ...]
-
-
-def prune(taxonomy: Taxonomy, ballots: Sequence[str | Path]) -> Pruned:
-    """Leave out each node that more than half of its votes drop, and all below it.
-
-    A ballot is one voter's file of rows with `path` (names with slashes between, as `taxonomy ls --ballot` prints
-    them) and `vote`: keep, drop or nothing. A tie keeps; so does no vote at all. Raises `SourceError` for a
-    path that the taxonomy does not have, another word, or a second vote on the same node in one file.
-    """
-    paths = {"/".join(path): path for path, _ in taxonomy.nodes()}
-    votes: dict[Names, Counter[str]] = {}
-    for ballot in ballots:
-        seen: set[str] = set()
-        for row in read_rows(ballot):
-            if row.problem:
-                raise SourceError(f"{row.place}: {row.problem}", "a ballot has the columns path and vote")
-            path, vote = (str(row.values.get(key) or "").strip() for key in ("path", "vote"))
-            if path not in paths:
-                near = difflib.get_close_matches(path, paths, 1, 0.5)
-                hint = f"did you mean {near[0]!r}?" if near else "`llmsynth taxonomy ls --ballot` lists the paths"
-                raise SourceError(f"{row.place}: the taxonomy has no {shorten(path)!r}", hint)
-            if path in seen:
-                raise SourceError(f"{row.place}: a second vote on {shorten(path)!r}", "one file is one voter")
-            seen.add(path)
-            if vote.lower() not in ("keep", "drop", ""):
-                raise SourceError(
-                    f"{row.place}: the vote is {shorten(vote)!r}", "write keep or drop, or leave it empty"
-                )
-            if vote:
-                votes.setdefault(paths[path], Counter())[vote.lower()] += 1
-    out = {path for path, count in votes.items() if count["drop"] > count["keep"]}
-    pruned = taxonomy.without(out)
-    if not pruned.roots:
-        raise SourceError("the votes leave nothing of the taxonomy", "is each ballot about this taxonomy?")
-    top = [path for path, _ in taxonomy.nodes() if path in out and not any(path[:n] in out for n in range(len(path)))]
-    return Pruned(pruned, tuple(top))

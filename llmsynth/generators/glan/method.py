@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Literal
 from llmsynth.benchmarks import Benchmarks
 from llmsynth.errors import RecipeError
 from llmsynth.generators._provenance import Trail, failed, nothing_in
-from llmsynth.generators.glan.branches import Branch, Branches, Course, Plan, Policy, slug
+from llmsynth.generators.glan.account import Account
+from llmsynth.generators.glan.branches import Branch, Branches, Course, NoCourse, Plan, Policy, slug
 from llmsynth.generators.glan.forecast import Shape, forecast
 from llmsynth.generators.glan.reading import Session, read_question, same
 from llmsynth.generators.glan.sampling import Pick
 from llmsynth.generators.glan.schedule import Schedule, Slot, evenness
 from llmsynth.generators.protocol import About, StageEstimate
-from llmsynth.model import ordered
+from llmsynth.order import ordered
 from llmsynth.parsing.wrapping import without_thinking
 from llmsynth.record import Drop, Record
 from llmsynth.request import Request, Sampling
@@ -37,9 +38,11 @@ class GLAN:
     taxonomy: a shipped one by name, or a file. select: only these nodes of it, and what is below them.
     queries: times each discipline is asked for its subjects; the answers are merged. Equal names within a
         discipline are one subject; across disciplines they stay apart, unless `unique_subjects`.
-    turns: 2 asks for free text and then, in the same conversation, for data; 1 asks for data at once.
+    turns: 2 asks for free text and then, in the same conversation, for data; 1 asks for data at once, by a JSON
+        schema that every answer has to fit, whether or not the model can be held to it; and so for the sessions of
+        a syllabus, which are read more forgivingly.
     subjects: used per discipline at most.
-    attempts: times a reply that cannot be read is asked for again, the first included.
+    attempts: times a reply that cannot be read, or breaks the schema, is asked for again, the first included.
     sessions: how many a syllabus has, from and to. out_of_range: "trim" uses the first of too many and
         drops too few, "keep" takes any number, "drop" drops both; what is dropped is first asked for again.
     two_sessions: share of the questions that bring two sessions together (strategy B); see `Combinations`.
@@ -47,6 +50,8 @@ class GLAN:
     quotas: kept records at most, by a discipline's or a field's name; of two that fit, the smaller counts.
     held_out: share of the concept combinations whose questions are marked `split` "test"; by a hash of the
         concepts, so that no combination is in both splits, in whatever course it comes up.
+    held_out_per_discipline: of those, questions asked per discipline at most; the paper's test has 50 each. What
+        would be one more is passed over, for another combination that is not held out.
     decontaminate: benchmark files; a record that holds one of their texts, or `ngram` words in a row of one, is dropped
         as "contaminated". What is nearly one of them is for the step `decontaminate`.
     max_questions, stall: stop at so many questions, or when so many in a row were dropped.
@@ -78,6 +83,7 @@ class GLAN:
     questions_per_pick: int = 1
     quotas: Mapping[str, int] = field(default_factory=dict)
     held_out: float = 0.0
+    held_out_per_discipline: int | None = None
     decontaminate: tuple[str, ...] = ()
     ngram: int = 13
     max_questions: int | None = None
@@ -98,6 +104,11 @@ class GLAN:
             raise RecipeError(f"sessions is {list(self.sessions)}", "from and to; the paper has [10, 30]")
         if not 0 <= self.two_sessions <= 1 or not 0 <= self.held_out < 1:
             raise RecipeError("two_sessions and held_out are shares", "from 0 to 1; held_out below 1")
+        if self.held_out_per_discipline is not None and not (self.held_out_per_discipline > 0 and self.held_out > 0):
+            raise RecipeError(
+                "held_out_per_discipline is a number above 0, of a share held_out above 0",
+                "held_out: 0.1 holds out one combination in ten until each discipline has its number",
+            )
         if any(quota < 0 for quota in self.quotas.values()):
             raise RecipeError("a quota is below 0", "0 leaves a discipline out")
 
@@ -146,8 +157,9 @@ class _Ready:
     """A slot whose branch has grown: with a course to ask about, or without."""
 
     slot: Slot
+    branch: Branch
     records: tuple[Record, ...] = ()
-    course: Course | None = None
+    course: Course | NoCourse | None = None
     subjects: int = 0  # of the discipline
 
 
@@ -177,7 +189,8 @@ class _Work:
         self.benchmarks = Benchmarks(options.decontaminate, options.ngram, near=None)
         self.seen: set[str] = set()
         self.owners: dict[str, Names] = {}
-        self.counts: Counter[str] = Counter()
+        self.account = Account(options.queries)
+        self.tests: Counter[Names] = Counter()  # questions asked that are held out, by discipline
         self.useless: Counter[Names] = Counter()  # subjects without a course
         self.branches.question_messages(("A discipline",), "A subject", "basic", "1. A session", _EXAMPLE)
         self.branches.prompts.answer.render(question="A question?")
@@ -189,14 +202,12 @@ class _Work:
         subjects = self._usable(branch)
         records = branch.drops if slot.index == 0 else ()
         if not subjects:
-            return _Ready(slot, records)
+            return _Ready(slot, branch, records)
         subject, trail = subjects[slot.index % len(subjects)]
         course = await self.branches.course(slot.path, subject, trail)
-        if isinstance(course, Course):
-            return _Ready(slot, records, course, len(subjects))
-        # the first slot that needed it brings its record
-        records = (*records, course) if slot.index < len(subjects) else records
-        return _Ready(slot, records, None, len(subjects))
+        if isinstance(course, NoCourse) and slot.index < len(subjects):
+            records = (*records, course.record)  # by the first slot that needed it
+        return _Ready(slot, branch, records, course, len(subjects))
 
     def _usable(self, branch: Branch) -> Sequence[Any]:
         if not self.options.unique_subjects:
@@ -217,12 +228,16 @@ class _Work:
     async def _drawn(self) -> AsyncIterator[_Question]:
         async for ready in ordered(self.prepare, self.schedule.slots(), self.options.lookahead):
             self._note(ready)
-            yield self._draw(ready.slot, ready.records, ready.course)
+            yield self._draw(ready.slot, ready.records, ready.course if isinstance(ready.course, Course) else None)
 
     def _note(self, ready: _Ready) -> None:
-        """Close a discipline once none of its subjects can be used."""
-        slot = ready.slot
-        if ready.course is None and slot.index < max(1, ready.subjects):
+        """Count what has grown, when it is first used; close a discipline once none of its subjects can be."""
+        slot, course = ready.slot, ready.course
+        if slot.index == 0:
+            self.account.note_branch(ready.branch)
+        if course is not None and slot.index < ready.subjects:
+            self.account.note_course(course)
+        if not isinstance(course, Course) and slot.index < max(1, ready.subjects):
             self.useless[slot.path] += 1
             if self.useless[slot.path] >= ready.subjects:
                 self.schedule.close(slot)
@@ -230,15 +245,34 @@ class _Work:
     def _draw(self, slot: Slot, records: tuple[Record, ...], course: Course | None) -> _Question:
         if course is None:
             return _Question(slot, records)
-        pick = course.next_pick(self.options.questions_per_pick)
-        sessions = course.taken(pick)
+        pick, sessions, split = self._pick(slot, course)
         subject = course.subject
         messages = self.branches.question_messages(slot.path, subject.name, subject.level, course.text, sessions)
         prompt = self.branches.prompts.question
-        trail = _about(course.trail, pick, sessions, split := self._split(sessions))
+        trail = _about(course.trail, pick, sessions, split)
+        if split == "test" and self._full(slot.path):  # every combination of so small a course is held out
+            record = Record(f"{slug(slot.path)}-{slot.index}", {"split": split}, trail.meta())
+            drop = record.drop("held_out_full", "the discipline has its held-out questions, and the course no others")
+            return _Question(slot, records, record=drop, trail=trail)
+        self.tests[slot.path] += split == "test"
         record = Record(f"{slug(slot.path)}-{slot.index}", {"split": split}, trail.meta())
         request = Request("questions", messages, self.options.question, prompt.id)
         return _Question(slot, records, request, record, trail)
+
+    def _pick(self, slot: Slot, course: Course) -> tuple[Pick, list[Session], str]:
+        """The next combination of a course, and its split; one that the test split has no place for is passed over."""
+        times = self.options.questions_per_pick
+        for _ in range(course.combinations.total * times):
+            pick = course.next_pick(times)
+            sessions = course.taken(pick)
+            split = self._split(sessions)
+            if split == "train" or not self._full(slot.path):
+                break
+        return pick, sessions, split
+
+    def _full(self, path: Names) -> bool:
+        most = self.options.held_out_per_discipline
+        return most is not None and self.tests[path] >= most
 
     def _split(self, sessions: Sequence[Session]) -> str:
         concepts = sorted({same(concept) for session in sessions for concept in session.concepts})
@@ -302,7 +336,7 @@ class _Work:
         ours = list(done.records)
         if done.record:
             ours.append(self._decontaminated(done.record))
-            self._count(ours[-1])
+            self.account.note_record(ours[-1])
         kept = bool(done.record) and ours[-1].dropped is None
         self.schedule.settle(done.slot, kept, len(ours), asked=bool(done.record))
         yield from ours
@@ -313,29 +347,15 @@ class _Work:
         found = self.benchmarks.find(f"{record.fields['instruction']}\n\n{record.fields['output']}", record.id)
         return record.drop("contaminated", f"shares {shorten(found.text)!r} with {found.id}") if found else record
 
-    def _count(self, record: Record) -> None:
-        self.counts["questions"] += 1
-        self.counts["answered"] += "answers" in record.meta["stages"]
-        if record.dropped is None:
-            self.counts["kept"] += 1
-            self.counts[record.fields["split"]] += 1
-            self.counts[record.meta["strategy"]] += 1
-
     def notes(self) -> dict[str, object]:
         """For the report: why the run stopped, how evenly it covers the disciplines, what estimates go by."""
         kept = {"/".join(path): n for path, n in zip(self.disciplines, self.schedule.kept, strict=True)}
-        counts = self.counts
         return {
             "stopped": self.schedule.stop_reason() or "ended early",
             "taxonomy": self.options.taxonomy.rpartition("/")[2],
             "disciplines": len(self.disciplines),
-            **self.branches.counts(),
             "slots": self.schedule.asked,
-            "questions": counts["questions"],
-            "questions_answered": counts["answered"],
-            "questions_kept": counts["kept"],
-            "strategies": {name: counts[name] for name in ("one_session", "two_sessions")},
-            "splits": {name: counts[name] for name in ("train", "test")},
+            **self.account.notes(),
             "disciplines_covered": sum(n > 0 for n in kept.values()),
             "evenness_over_disciplines": evenness(self.schedule.kept),
             "kept_by_discipline": {path: n for path, n in kept.items() if n},

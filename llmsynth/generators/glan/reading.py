@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmsynth.parsing import parse_json_lines, unwrap
+from llmsynth.parsing import parse_fitting, parse_json, parse_json_lines, unwrap, validate
 from llmsynth.text import one_line
 
 _MOST_CONCEPTS = 20  # of a session: a model that loops would make the combinations uncountable
@@ -34,25 +34,28 @@ class Session:
     concepts: tuple[str, ...]
 
 
-SUBJECTS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "subjects": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "subject_name": {"type": "string"},
-                    "level": {"type": "string"},
-                    "subtopics": {"type": "array", "items": {"type": "string"}},
-                },
-                "required": ["subject_name", "level", "subtopics"],
-            },
-        }
-    },
-    "required": ["subjects"],
-}
-"""What a one-turn answer has to look like, for models that can be held to it."""
+def _list_of(name: str, texts: Sequence[str], lists: Sequence[str]) -> dict[str, Any]:
+    """The schema of an object that holds a list of objects of these keys.
+
+    Closed, as a model that is held to a schema may otherwise make up keys until its tokens run out; that is also
+    what servers with a strict mode ask for.
+    """
+    text = {"type": "string"}
+    keys: dict[str, Any] = {key: text for key in texts} | {key: {"type": "array", "items": text} for key in lists}
+    item = {"type": "object", "properties": keys, "required": [*keys], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {name: {"type": "array", "items": item}},
+        "required": [name],
+        "additionalProperties": False,
+    }
+
+
+SUBJECTS_SCHEMA = _list_of("subjects", ("subject_name", "level"), ("subtopics",))
+"""What a one-turn answer has to look like."""
+
+SESSIONS_SCHEMA = _list_of("sessions", ("session",), ("key_concepts",))
+"""The same for the sessions of a syllabus."""
 
 
 def same(name: str) -> str:
@@ -61,14 +64,23 @@ def same(name: str) -> str:
 
 
 def read_subjects(reply: str) -> list[Subject]:
-    """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them."""
-    found: dict[str, Subject] = {}
-    for row in _rows(reply, "subjects"):
-        name = _text(row, "subject_name", "subject", "name", "title")
-        if name:
-            level = _text(row, "level", "difficulty")
-            found.setdefault(same(name), Subject(name, level, _texts(row, "subtopics", "topics")))
-    return list(found.values())
+    """The subjects of a reply, each once, in order: JSON lines, or an object that holds a list of them.
+
+    Of a list that the token limit cut, all but the last, which may be unfinished.
+    """
+    return _subjects(_rows(reply, "subjects"))
+
+
+def read_fitting_subjects(reply: str) -> tuple[list[Subject], str]:
+    """The subjects of a one-turn reply, and what breaks the schema: then there are none.
+
+    Of a list that the token limit cut, all but the last have to fit.
+    """
+    fitting = parse_fitting(reply, SUBJECTS_SCHEMA)
+    if not fitting.broken:
+        return _subjects(fitting.value["subjects"]), ""
+    finished = _finished(reply, "subjects")
+    return ([], fitting.broken) if validate(finished, SUBJECTS_SCHEMA) else (_subjects(finished["subjects"]), "")
 
 
 def read_sessions(reply: str) -> list[Session]:
@@ -88,13 +100,33 @@ def read_question(reply: str) -> str:
     return _LABEL.sub("", text, count=1).strip()
 
 
+def _subjects(rows: Iterable[Mapping[str, Any]]) -> list[Subject]:
+    found: dict[str, Subject] = {}
+    for row in rows:
+        name = _text(row, "subject_name", "subject", "name", "title")
+        if name:
+            level = _text(row, "level", "difficulty")
+            found.setdefault(same(name), Subject(name, level, _texts(row, "subtopics", "topics")))
+    return list(found.values())
+
+
 def _rows(reply: str, inside: str) -> Iterator[Mapping[str, Any]]:
-    for parsed in parse_json_lines(reply):
-        inner = parsed.value.get(inside)
+    found = [parsed.value for parsed in parse_json_lines(reply)]
+    if not found and (finished := _finished(reply, inside)):
+        found = [finished]
+    for value in found:
+        inner = value.get(inside)
         if isinstance(inner, list):
             yield from (row for row in inner if isinstance(row, dict))
         else:
-            yield parsed.value
+            yield value
+
+
+def _finished(reply: str, inside: str) -> dict[str, Any]:
+    """Of an object whose list the token limit cut, the list without its last item; empty for any other reply."""
+    cut = None if parse_json(reply) else parse_json(reply, allow_truncated=True)
+    unfinished = cut.value.get(inside) if cut and isinstance(cut.value, dict) else None
+    return {inside: unfinished[:-1]} if isinstance(unfinished, list) and len(unfinished) > 1 else {}
 
 
 def _text(row: Mapping[str, Any], *keys: str) -> str:

@@ -98,6 +98,8 @@ class Schedule:
         """Why no further question will be asked, or None."""
         if self.run.missing <= 0:
             return "target reached"
+        if len(self._closed) == len(self.disciplines):
+            return "no discipline has a usable subject"
         if self.max_questions is not None and self.asked >= self.max_questions:
             return f"max_questions ({self.max_questions}) reached"
         if self._fruitless >= self.stall:

@@ -68,7 +68,7 @@ class Alpaca:
         work = _Work(self, run)
         seeds = list(work.seeds.values())
         new = self.upto - self.shown
-        requests, _ = Survival.of(past, new).requests(run.missing, self.max_requests)
+        requests, _ = Survival.of(past, new).requests(run.missing, self.max_requests, self.lookahead, 0)
         replies = [
             f"{s.instruction}\n4. Input:\n{s.instances[0][0]}\n4. Output:\n{s.instances[0][1]}" * new for s in seeds
         ]
@@ -85,6 +85,7 @@ class Alpaca:
         try:
             while work.pool.wants_more():
                 async for record in work.records():
+                    work.begun += record.dropped is None
                     yield record
                 await run.settle()
         finally:
@@ -92,7 +93,9 @@ class Alpaca:
                 **seed_facts(self.seeds, len(work.seeds)),
                 "stopped": work.pool.stop_reason() or "ended early",
                 "requests_for_instructions": work.pool.asked,
+                "requests_read": work.pool.consumed,
                 "instructions_accepted": len(work.pool.accepted),
+                "instructions_developed": work.begun,
             }
 
 
@@ -102,6 +105,7 @@ class _Work:
 
     options: Alpaca
     run: Run
+    begun: int = 0  # accepted tasks that have begun to be yielded
 
     def __post_init__(self) -> None:
         options = self.options

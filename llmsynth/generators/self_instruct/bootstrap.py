@@ -15,11 +15,12 @@ from llmsynth.sources import Seed
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A task in a prompt. `made` tells a generated one from a human-written one."""
+    """A task in a prompt. `made` tells a generated one from a human-written one; `topic` is a taxonomy leaf's."""
 
     id: str
     instruction: str
     made: bool = False
+    topic: str = ""
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Bootstrap:
         known = self._grown[request - self.lookahead] if request >= self.lookahead else 0
         generated = [self.accepted[i] for i in rng.sample(range(known), min(made, known))]
         human = rng.sample(self.seeds, min(total - len(generated), len(self.seeds)))
-        tasks = [*generated, *(Shown(seed.id, seed.instruction) for seed in human)]
+        tasks = [*generated, *(_human(seed) for seed in human)]
         rng.shuffle(tasks)
         return tasks
 
@@ -126,3 +127,7 @@ class Bootstrap:
         if self._fruitless >= self.stall_requests * self.new_per_request:
             return f"stalled: the last {self._fruitless} instructions led to no kept record"
         return None
+
+
+def _human(seed: Seed) -> Shown:
+    return Shown(seed.id, seed.instruction, topic=str(seed.meta.get("topic", "")))

@@ -18,7 +18,7 @@ from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_i
 from llmsynth.generators.self_instruct.forecast import Survival
 from llmsynth.generators.self_instruct.provenance import trail_from
 from llmsynth.generators.self_instruct.seeding import read_usable_seeds
-from llmsynth.model import ordered
+from llmsynth.order import ordered
 from llmsynth.parsing import Instance, parse_input_first, parse_numbered, parse_output_first, parse_yes_no
 from llmsynth.prompts import Prompt, Prompts
 from llmsynth.record import Drop, Record
@@ -106,13 +106,17 @@ class SelfInstruct:
         work = _Work(self, run)
         try:
             while work.pool.wants_more():
-                async for outcome in ordered(work.develop, work.instructions(), 4 * self.lookahead):
+                async for outcome in ordered(work.develop, work.instructions(), _AHEAD * self.lookahead):
+                    work.begun += outcome.developed
                     for record in outcome.records:
                         yield record
                     work.note(outcome)
                 await run.settle()
         finally:
             run.notes |= work.notes()
+
+
+_AHEAD = 4  # instructions developed ahead, for each request asked for ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ class _Work:
     options: SelfInstruct
     run: Run
     labels: list[Counter[str]] = field(default_factory=list)  # per classification task
+    begun: int = 0  # instructions whose rows have begun to be yielded
 
     def __post_init__(self) -> None:
         options, prompts = self.options, self.run.prompts
@@ -188,7 +193,8 @@ class _Work:
         """Rendered on seeds, as generated tasks will be much like them."""
         options, run, seeds = self.options, self.run, self.pool.seeds
         survival = Survival.of(past, options.new)
-        requests, accepted = survival.requests(run.missing, options.max_requests)
+        ahead = _AHEAD * options.lookahead
+        requests, accepted = survival.requests(run.missing, options.max_requests, options.lookahead, ahead)
 
         def shown(i: int) -> Any:
             tasks = self.pool.shown(0, run.rng("estimate", i), options.shown, options.made)
@@ -204,7 +210,11 @@ class _Work:
             kind = about(self.ask_kind)
             stages.append(stage_estimate("classification", accepted, kind, ["Yes."], options.identify, past))
         prompt = about(self.ask_input_first)
-        stages.append(stage_estimate("instances", accepted, prompt, instances, options.instantiate, past))
+        stages.append(
+            stage_estimate(
+                "instances", round(accepted * survival.instances), prompt, instances, options.instantiate, past
+            )
+        )
         return stages
 
     # stage 1: instructions
@@ -323,7 +333,9 @@ class _Work:
             **seed_facts(self.options.seeds, len(self.pool.seeds)),
             "stopped": self.pool.stop_reason() or "ended early",
             "requests_for_instructions": self.pool.asked,
+            "requests_read": self.pool.consumed,
             "instructions_accepted": len(self.pool.accepted),
+            "instructions_developed": self.begun,
             "classification_tasks": len(spread),
             "mean_labels_per_task": round(sum(map(len, self.labels)) / max(1, len(spread)), 3),
             "mean_label_evenness": round(sum(spread) / len(spread), 3) if spread else None,

@@ -9,12 +9,11 @@ from llmsynth.generators.self_instruct.bootstrap import Shown
 
 
 def trail_from(generator: str, round: int, shown: Sequence[Shown]) -> Trail:
-    """The trail of what the prompt of this number leads to."""
-    return Trail(
-        generator,
-        {
-            "round": round,
-            "parents": [task.id for task in shown],
-            "made_parents": [task.id for task in shown if task.made],
-        },
-    )
+    """The trail of what the prompt of this number leads to. `topics` are there where seeds have some."""
+    topics = list(dict.fromkeys(task.topic for task in shown if task.topic))
+    origin = {
+        "round": round,
+        "parents": [task.id for task in shown],
+        "made_parents": [task.id for task in shown if task.made],
+    }
+    return Trail(generator, origin | ({"topics": topics} if topics else {}))

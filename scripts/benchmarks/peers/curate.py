@@ -1,7 +1,8 @@
 """What other packages take for the work of `curate.py`: python scripts/benchmarks/peers/curate.py PEER FOLDER.
 
-Run with an interpreter that has them; llmsynth is not needed. FOLDER holds texts.json and vectors.npy. Prints JSON:
-seconds, the numbers of the rows kept, and the version; or {} where the peer is not installed.
+Run with an interpreter that has them; llmsynth is not needed. FOLDER holds texts.json or vectors.npy. Prints JSON:
+seconds on the clock and of processor time, the numbers of the rows kept, and the version; or {} where the peer is
+not installed.
 """
 
 from __future__ import annotations
@@ -22,20 +23,24 @@ def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     peer, package = PEERS[name]
     try:
-        seconds, kept = peer(folder)
+        seconds, processor, kept = peer(folder)
     except ImportError:
         print("{}")
         return
-    print(json.dumps({"seconds": seconds, "kept": kept, "version": f"{package} {version(package)}"}))
+    print(
+        json.dumps(
+            {"seconds": seconds, "processor": processor, "kept": kept, "version": f"{package} {version(package)}"}
+        )
+    )
 
 
-def datasketch(folder: Path) -> tuple[float, list[int]]:
+def datasketch(folder: Path) -> tuple[float, float, list[int]]:
     """MinHash-LSH at 0.8, 128 permutations, word 3-grams; a row goes if the index holds anything like it."""
     from datasketch import MinHash, MinHashLSH
 
     texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     kept = []
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     index = MinHashLSH(threshold=0.8, num_perm=128)
     for number, text in enumerate(texts):
         words = _WORD.findall(text.casefold())
@@ -44,10 +49,10 @@ def datasketch(folder: Path) -> tuple[float, list[int]]:
         if not index.query(sketch):
             index.insert(number, sketch)
             kept.append(number)
-    return time.perf_counter() - started, kept
+    return time.perf_counter() - started, time.process_time() - used, kept
 
 
-def semhash(folder: Path, backend: str) -> tuple[float, list[int]]:
+def semhash(folder: Path, backend: str) -> tuple[float, float, list[int]]:
     """Semantic deduplication at 0.9 of given vectors."""
     import numpy as np
     from semhash import SemHash
@@ -55,10 +60,10 @@ def semhash(folder: Path, backend: str) -> tuple[float, list[int]]:
 
     vectors = np.load(folder / "vectors.npy")
     rows = [{"text": str(number), "number": number} for number in range(len(vectors))]
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     index = SemHash.from_embeddings(vectors, rows, columns=["text"], model=_NoModel(), ann_backend=Backend(backend))
     result = index.self_deduplicate(threshold=0.9)
-    return time.perf_counter() - started, [row["number"] for row in result.selected]
+    return time.perf_counter() - started, time.process_time() - used, [row["number"] for row in result.selected]
 
 
 class _NoModel:
@@ -68,7 +73,7 @@ class _NoModel:
         raise NotImplementedError
 
 
-PEERS: dict[str, tuple[Callable[[Path], tuple[float, list[int]]], str]] = {
+PEERS: dict[str, tuple[Callable[[Path], tuple[float, float, list[int]]], str]] = {
     "datasketch": (datasketch, "datasketch"),
     "semhash-exact": (lambda folder: semhash(folder, "basic"), "semhash"),
     "semhash-approximate": (lambda folder: semhash(folder, "usearch"), "semhash"),
