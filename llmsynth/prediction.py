@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
+from typing import NamedTuple
 
 from llmsynth.catalogue import steps_of
 from llmsynth.dataset import RecordWriter, read_records, write_dataset
@@ -34,6 +35,26 @@ _READ = 1_000  # characters of a row that its family is known by
 _LEAST = 5_000  # rows of a source worth a prediction
 
 
+class Spent(NamedTuple):
+    """Time: on the clock, and of the processor, which is less on a machine that is busy with other things."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+    @classmethod
+    def now(cls) -> Spent:
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, began: Spent) -> Spent:
+        return Spent(self.seconds - began.seconds, self.processor - began.processor)
+
+    def plus(self, other: Spent) -> Spent:
+        return Spent(self.seconds + other.seconds, self.processor + other.processor)
+
+    def times(self, factor: float) -> Spent:
+        return Spent(self.seconds * factor, self.processor * factor)
+
+
 @dataclass(frozen=True)
 class StagePrediction:
     """What one step will take.
@@ -43,18 +64,18 @@ class StagePrediction:
 
     name: str
     rows: int
-    seconds: float
+    spent: Spent
     bytes: int
     asks: bool = False
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run will take. seconds, bytes: of all of it, reading and writing included; bytes is the peak."""
+    """What a run will take. spent, bytes: for all of it, reading and writing included; bytes is the peak."""
 
     rows: int
     sampled: int
-    seconds: float
+    spent: Spent
     bytes: int
     stages: tuple[StagePrediction, ...] = field(default=())
 
@@ -82,16 +103,15 @@ async def predict(recipe: Recipe, directory: Path | None = None) -> Prediction |
     for place, spec in enumerate(recipe.steps):
         stage, records = await _through(spec["use"], partial(_step, recipe, place), records, run, share)
         stages.append(stage)
-    writing = _writing(records, rows) / share
-    passes = len(recipe.selectors)
-    seconds = reading + writing + sum(stage.seconds for stage in stages) + passes * writing
+    writing = _writing(records, rows).times((1 + len(recipe.selectors)) / share)
+    spent = reduce(Spent.plus, (stage.spent for stage in stages), reading.plus(writing))
     held = sum(stage.bytes for stage in stages)
-    return Prediction(total, len(sample), seconds, _resident() + held, tuple(stages))
+    return Prediction(total, len(sample), spent, _resident() + held, tuple(stages))
 
 
-def _sample(rows: Rows, total: int) -> tuple[list[Record], float, float]:
-    """Rows of whole families, in order, what share of all they are, and how many seconds it takes to read all."""
-    started = time.perf_counter()
+def _sample(rows: Rows, total: int) -> tuple[list[Record], float, Spent]:
+    """Rows of whole families, in order, what share of all they are, and what it takes to read all."""
+    began = Spent.now()
     wanted = min(SAMPLE, max(1, total // 10))
     held: list[tuple[int, Record]] = []
     bound = 2**64
@@ -103,10 +123,12 @@ def _sample(rows: Rows, total: int) -> tuple[list[Record], float, float]:
                 bound = sorted(key for key, _ in held)[wanted]
                 held = [(key, record) for key, record in held if key < bound]
     records, share = [record for _, record in held], len(held) / total
-    read = time.perf_counter()
+    read = Spent.now()
     for record in records:
         _family(record)
-    return records, share, max(0.0, (read - started) - (time.perf_counter() - read) / share)
+    found = Spent.now().since(read).times(1 / share)
+    seconds, processor = read.since(began).since(found)
+    return records, share, Spent(max(0.0, seconds), max(0.0, processor))
 
 
 def _family(record: Record) -> int:
@@ -120,26 +142,27 @@ async def _through(
     """What a step will take, and the sample as it comes out of it. make: gives a fresh one."""
     rows = round(sum(record.dropped is None for record in records) / share)
     size = max(1, -(-len(records) // _CHECKS))
-    seconds = 0.0
+    spent = Spent()
     result: list[Record] = []
     try:
         await make().apply(records[:_WARM], run)  # what is loaded and compiled once is no matter of the rows
         step = make()
         seen, sizes = [0], [bytes_held(step)]
         for start in range(0, len(records), size):
-            began = time.perf_counter()
+            began = Spent.now()
             result += await step.apply(records[start : start + size], run)
-            seconds += time.perf_counter() - began
+            spent = spent.plus(Spent.now().since(began))
             seen.append(len(result))
             sizes.append(bytes_held(step))
         kept = sum(record.dropped is None for record in result)
         if kept and not judges_alone(step):
-            seconds += len(records) * await _growth(make, step, records[:size], kept, share, run)
+            longer = len(records) * await _growth(make, step, records[:size], kept, share, run)
+            spent = spent.plus(Spent(longer, longer))
     except RecipeError:  # there is no model to be asked here
-        return StagePrediction(name, rows, 0.0, 0, asks=True), records
+        return StagePrediction(name, rows, Spent(), 0, asks=True), records
     per_row = _slope(seen[1:], sizes[1:])
     held = max(0, round(sizes[-1] + per_row * (len(records) / share - seen[-1])))
-    return StagePrediction(name, rows, seconds / share, held), result
+    return StagePrediction(name, rows, spent.times(1 / share), held), result
 
 
 async def _growth(
@@ -150,8 +173,8 @@ async def _growth(
     What is searched for among more and more rows takes longer and longer. How much longer it takes among those `held`
     by the step than among none is measured, on rows that it has seen before, and is in proportion to their number.
     """
-    among = [await _seconds(step, block, run) for _ in range(_REPEATS)]
-    alone = [await _seconds(make(), block, run) for _ in range(_REPEATS)]
+    among = [await _processor(step, block, run) for _ in range(_REPEATS)]
+    alone = [await _processor(make(), block, run) for _ in range(_REPEATS)]
     longer = (min(among) - min(alone)) / len(block)
     if longer < _NOTABLE * min(alone) / len(block):
         return 0.0
@@ -161,10 +184,10 @@ async def _growth(
     return longer * (mean / held - 0.5)
 
 
-async def _seconds(step: Step, block: list[Record], run: Run) -> float:
-    began = time.perf_counter()
+async def _processor(step: Step, block: list[Record], run: Run) -> float:
+    began = time.process_time()
     await step.apply(list(block), run)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _step(recipe: Recipe, place: int) -> Step:
@@ -178,16 +201,16 @@ def _slope(x: Sequence[int], y: Sequence[int]) -> float:
     return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else 0.0
 
 
-def _writing(records: Iterable[Record], rows: Rows) -> float:
-    """Seconds that it takes to write the records down and make a dataset of them."""
+def _writing(records: Iterable[Record], rows: Rows) -> Spent:
+    """What it takes to write the records down and make a dataset of them."""
     with tempfile.TemporaryDirectory(prefix="llmsynth-predict-") as scratch:
         folder = Path(scratch) / "records"
-        began = time.perf_counter()
+        began = Spent.now()
         writer = RecordWriter(folder)
         writer.write(records)
         writer.close()
         write_dataset(read_records(folder), Path(scratch) / "dataset", rows.about.columns)
-        return time.perf_counter() - began
+        return Spent.now().since(began)
 
 
 def _resident() -> int:

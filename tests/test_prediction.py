@@ -16,10 +16,11 @@ import pytest
 from llmsynth import Recipe, Record, Run
 from llmsynth.errors import RecipeError
 from llmsynth.footprint import bytes_held
-from llmsynth.prediction import Prediction, StagePrediction, predict
+from llmsynth.prediction import Prediction, Spent, StagePrediction, predict
 from llmsynth.similarity.shingles import least_shingle
 from llmsynth.similarity.vectors import EXACT_UP_TO, compared
 from llmsynth.steps.duplicates import MinhashDuplicates
+from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_rows import lines
 
 ROWS = 8_000
@@ -82,7 +83,7 @@ def test_a_step_that_asks_a_model_is_left_out(source: Path) -> None:
     judge = {"judge": {"use": "fake", "function": "tests.plugins:last_words"}}
     expected = foreseen(recipe(source, {"use": "tests.plugins:Asking", "every": 1}, EXACT, models=judge))
     assert [(stage.asks, stage.rows) for stage in expected.stages] == [(True, ROWS), (False, ROWS)]
-    assert expected.stages[0].seconds == 0
+    assert expected.stages[0].spent == Spent()
 
 
 class Clock:
@@ -103,10 +104,15 @@ class Searching:
 
 
 def test_what_takes_longer_and_longer_is_foreseen_to(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "perf_counter", lambda: Clock.now)
+    for name in ("perf_counter", "process_time"):
+        monkeypatch.setattr(time, name, lambda: Clock.now)
     searching = foreseen(recipe(source, {"use": "tests.test_prediction:Searching"})).stages[0]
     assert searching.bytes == pytest.approx(10_200 * ROWS, rel=0.05)
-    assert searching.seconds == pytest.approx(sum(1.0 + 0.001 * held for held in range(ROWS)), rel=0.1)
+    assert (
+        searching.spent.processor
+        == searching.spent.seconds
+        == pytest.approx(sum(1.0 + 0.001 * held for held in range(ROWS)), rel=0.1)
+    )
 
 
 def test_few_rows_are_not_worth_a_prediction(tmp_path: Path) -> None:
@@ -120,7 +126,7 @@ def test_only_rows_are_foreseen() -> None:
         asyncio.run(predict(made))
 
 
-def test_more_memory_than_allowed_is_refused_before_it_begins(llmsynth: Any, source: Path) -> None:
+def test_more_memory_than_allowed_is_refused_before_it_begins(llmsynth: Any, source: Path) -> None:  # noqa: F811
     command = ["curate", str(source), "--steps", "exact-duplicates", "-o", "out"]
     outcome = llmsynth(*command, "--memory-limit", "20MiB")
     assert outcome.code == 1
@@ -136,12 +142,17 @@ def test_more_memory_than_allowed_is_refused_before_it_begins(llmsynth: Any, sou
 def test_a_prediction_as_people_read_it() -> None:
     from llmsynth.cli.curate import expectation
 
-    stages = (StagePrediction("a", 5_000, 30.2, 3 * 2**30), StagePrediction("b", 400, 0, 0, asks=True))
-    told = expectation(Prediction(5_000_000, 9_000, 7_200, 5 * 2**29, stages))
+    stages = (
+        StagePrediction("a", 5_000, Spent(30.2, 30.0), 3 * 2**30),
+        StagePrediction("b", 400, Spent(), 0, asks=True),
+        StagePrediction("c", 400, Spent(300.0, 100.0), 7),
+    )
+    told = expectation(Prediction(5_000_000, 9_000, Spent(7_200, 7_000), 5 * 2**29, stages))
     assert told.splitlines() == [
         "expected: 2.0 h and 2.5 GiB of memory for 5,000,000 rows, going by 9,000 of them",
         "  a: 5,000 rows, 30 s, holds 3.0 GiB",
         "  b: 400 rows, asks a model, which takes what it takes",
+        "  c: 400 rows, 5 min (2 min of the processor)",
     ]
 
 

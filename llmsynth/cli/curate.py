@@ -13,7 +13,7 @@ from llmsynth.cli.funnel import THIN
 from llmsynth.errors import RecipeError, RunError
 
 if TYPE_CHECKING:
-    from llmsynth.prediction import Prediction
+    from llmsynth.prediction import Prediction, Spent
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import Result, Watcher
 
@@ -91,6 +91,8 @@ def curate(
         data["models"] = {**data.get("models", {}), "default": make.model_spec(model, base_url, api_key_env)}
     if columns:
         data["generator"]["columns"] = _names(columns)
+    if not quiet:
+        console.say(f"looking through {path}")
     _lay_out(data, tuple(_names(on)))
     recipe = Recipe.from_data(data, set_, "the options")
     if print_recipe:
@@ -131,7 +133,7 @@ def _text(path: str) -> str:
         raise RecipeError(f"cannot read {path}: {why}", "a YAML file with a list of steps") from error
 
 
-_IN_FILE = {"steps", "selectors", "models"}
+_IN_FILE = {"steps", "selectors", "models", "categories"}
 
 
 def _lay_out(data: dict[str, Any], on: tuple[str, ...]) -> None:
@@ -183,11 +185,11 @@ def _look_ahead(recipe: Recipe, out: Path | None, limit: int | None, update: boo
 def expectation(expected: Prediction) -> str:
     """A prediction as people read it."""
     lines = [
-        f"expected: {_time(expected.seconds)} and {_size(expected.bytes)} of memory for {expected.rows:,} rows,"
+        f"expected: {_time(expected.spent)} and {_size(expected.bytes)} of memory for {expected.rows:,} rows,"
         f" going by {expected.sampled:,} of them"
     ]
     for stage in expected.stages:
-        told = "asks a model, which takes what it takes" if stage.asks else _time(stage.seconds)
+        told = "asks a model, which takes what it takes" if stage.asks else _time(stage.spent)
         holds = f", holds {_size(stage.bytes)}" if stage.bytes > _WORTH_TELLING else ""
         lines.append(f"  {stage.name}: {stage.rows:,} rows, {told}{holds}")
     return "\n".join(lines)
@@ -196,7 +198,18 @@ def expectation(expected: Prediction) -> str:
 _WORTH_TELLING = 2**20
 
 
-def _time(seconds: float) -> str:
+def _time(spent: Spent) -> str:
+    """On the clock; and of the processor, where the machine is so busy now that this is much less."""
+    told = _duration(spent.seconds)
+    return (
+        f"{told} ({_duration(spent.processor)} of the processor)" if spent.seconds > _BUSY * spent.processor else told
+    )
+
+
+_BUSY = 1.5
+
+
+def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"

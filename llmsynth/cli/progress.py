@@ -58,7 +58,7 @@ class Progress:
         answers = sum(usage.requests - usage.replayed for usage in stages)
         tally = run.tally
         self._past.append((now, answers, tally.kept, tally.total))
-        while now - self._past[0][0] > _WINDOW_SECONDS:
+        while len(self._past) > 2 and now - self._past[1][0] > _WINDOW_SECONDS:
             self._past.popleft()
         then, answers_then, kept_then, total_then = self._past[0]
         seconds = max(now - then, 1e-9)

@@ -106,18 +106,28 @@ def tell(outcome: Outcome, rows: int) -> bool:
         f"under {MINUTES:g} minutes of processor time": outcome.processor < 60 * MINUTES,
         f"under {GIB:g} GiB": outcome.peak < GIB * 2**30,
     }
-    if foreseen := re.search(r"expected: ([\d.]+) (\w+) and ([\d.]+) (\w+) of memory", outcome.said):
-        wanted = float(foreseen[1]) * _UNITS[foreseen[2]], float(foreseen[3]) * _UNITS[foreseen[4]]
-        factors = [max(a / b, b / a) for a, b in zip((outcome.seconds, outcome.peak), wanted, strict=True)]
-        print(f"  foreseen within a factor of {factors[0]:.2f} (time) and {factors[1]:.2f} (memory)")
-        checks[f"time foreseen within a factor of {FACTOR:g}"] = factors[0] <= FACTOR
-        checks[f"memory foreseen within a factor of {FACTOR:g}"] = factors[1] <= FACTOR
+    size, busy = r"([\d.]+ \w+)", r"(?: \(([\d.]+ \w+) of the processor\))?"
+    if foreseen := re.search(rf"expected: {size}{busy} and {size} of memory", outcome.said):
+        clock, processor, memory = (_number(text) for text in foreseen.groups())
+        taken = {
+            "processor time" if processor else "time": (outcome.processor, processor or clock),
+            "memory": (outcome.peak, memory),
+        }
+        for what, (real, told) in taken.items():
+            factor = max(real / told, told / real)
+            print(f"  {what} foreseen within a factor of {factor:.2f}")
+            checks[f"{what} foreseen within a factor of {FACTOR:g}"] = factor <= FACTOR
     else:
         checks["a prediction was printed"] = False
     for what, met in checks.items():
         if not met:
             print(f"NOT MET: {what}")
     return all(checks.values())
+
+
+def _number(text: str | None) -> float:
+    number, unit = (text or "0 s").split()
+    return float(number) * _UNITS[unit]
 
 
 if __name__ == "__main__":
