@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,20 @@ def test_what_a_step_asked_a_model_is_not_asked_again(tmp_path: Path, loopback: 
     assert len(keys) == len(set(keys)) == 200
     # what was in flight when it was killed is all that is asked twice
     assert 200 <= loopback.requests <= 200 + 3 * 11
+
+
+def test_what_was_embedded_is_not_embedded_again(tmp_path: Path, loopback: Loopback) -> None:
+    embedder = {"use": "openai", "model": "vectors", "base_url": loopback.url}
+    steps = [
+        {"use": "exact-duplicates", "on": ["text"]},
+        {"use": "semantic-duplicates", "on": ["text"], "threshold": 0.9999, "embedder": embedder},
+    ]
+    text = slow(tmp_path, *steps)
+    kill_a_few_times(text, tmp_path / "killed", random.Random(7))
+    finish(text, tmp_path / "killed")
+    texts = Counter(line for body in loopback.bodies for line in body["input"])
+    assert len(texts) == 9_000
+    # what was on its way when it was killed is all that is embedded twice: one batch each time
+    assert sum(texts.values()) <= 9_000 + 3 * 1_024
+    finish(text, tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
