@@ -19,7 +19,10 @@ from llmsynth.diversity import (
     tokens_of,
     vendi_score,
 )
+from llmsynth.embed import Embedder
+from llmsynth.run import Run
 from llmsynth.similarity.compiling import Singles
+from llmsynth.similarity.vectors import unfixed
 from llmsynth.text import fingerprint
 from llmsynth.verb_objects import verb_object_share
 
@@ -50,6 +53,18 @@ class Sampled:
     def texts(self) -> list[str]:
         """Those drawn, in the order of the draw: the first n of them are what a draw of n would have been."""
         return [text for _, _, text in sorted(self._drawn, reverse=True)]
+
+
+async def measured(samples: Mapping[str, Sampled], run: Run, embedder: Embedder | None = None) -> dict[str, Any]:
+    """`diversity` of samples by name, such as of all records and of those kept; without an embedder, of words only.
+
+    The texts are embedded through the run, which keeps their vectors where they cost something.
+    """
+    sets = {name: sample.texts() for name, sample in samples.items()}
+    if embedder is None:
+        return diversity(sets)
+    known = run.vectors(embedder)
+    return diversity(sets, {name: unfixed(await known.of(texts)) for name, texts in sets.items() if texts})
 
 
 def diversity(

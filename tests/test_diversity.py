@@ -24,8 +24,10 @@ from llmsynth.diversity import (
     tokens_of,
     vendi_score,
 )
-from llmsynth.diversity_report import Sampled, diversity
+from llmsynth.diversity_report import Sampled, diversity, measured
+from llmsynth.embed.static import StaticEmbedder
 from llmsynth.heuristics import words_of
+from llmsynth.run import Run
 from llmsynth.sources import read_seeds
 from llmsynth.verb_objects import verb_object, verb_object_share
 
@@ -214,6 +216,22 @@ def test_a_sample_is_drawn_by_ids_and_not_by_order() -> None:
     for id, text in members:
         other.add(id, text)
     assert other.texts() != drawn[0]
+
+
+async def test_samples_of_a_run_are_embedded_and_measured() -> None:
+    samples = {"all": Sampled(60), "kept": Sampled(30)}
+    for number, seed in enumerate(read_seeds()):
+        for sample in samples.values():
+            sample.add(str(number), seed.instruction)
+    run = Run({})
+    told = await measured(samples, run, StaticEmbedder())
+    assert told["texts"] == 30
+    assert told["sets"]["all"] == told["sets"]["kept"]
+    assert 5 < told["sets"]["all"]["vendi_score"] < 30
+    words = await measured(samples, run)
+    assert "vendi_score" not in words["sets"]["all"]
+    assert words["sets"]["all"]["distinct_1"] == told["sets"]["all"]["distinct_1"]
+    assert (await measured({"none": Sampled()}, run, StaticEmbedder()))["texts"] == 0
 
 
 # verbs and objects

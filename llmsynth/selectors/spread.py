@@ -155,6 +155,8 @@ def _needs(score: str, on: tuple[str, ...], embedder: str | Mapping[str, Any]) -
 def _ordered(candidates: Candidates, score: str) -> tuple[Longs, Singles]:
     """Places in order of preference, and their vectors in that order."""
     assert candidates.vectors is not None  # it was asked for by `needs`
+    if len(candidates) and not candidates.vectors.any():
+        raise RecipeError("the embedder sees nothing in the text of any record", "name the fields that hold it by `on`")
     order = order_of(candidates, score)
     return order, unfixed(candidates.vectors[order])
 

@@ -158,17 +158,10 @@ def _standing_for(rows: Singles, everyone: int) -> tuple[Longs, Ints, Ints]:
         members = np.tile(np.arange(count, dtype=np.int32), count)
         return np.arange(count + 1, dtype=np.int64) * count, members, dense.reshape(-1)
     found = np.empty((count, everyone), np.int32)
-    similar = np.empty((count, everyone), np.int32)
+    values = np.empty((count, everyone), np.float32)
     for start, end in _blocks(count, count):
-        block = rows[start:end] @ rows.T
-        itself = np.arange(end - start), np.arange(start, end)
-        own = block[itself].copy()
-        block[itself] = 2.0  # first, also where it has equals
-        nearest = np.argpartition(-block, everyone - 1, axis=1)[:, :everyone]
-        block[itself] = own
-        found[start:end] = nearest
-        products = np.take_along_axis(block, nearest, axis=1).astype(np.float64)
-        similar[start:end] = np.maximum(np.rint(products * _SIMILAR), 0)
+        kernels.strongest(rows[start:end] @ rows.T, start, found[start:end], values[start:end])
+    similar = np.maximum(np.rint(values.astype(np.float64) * _SIMILAR), 0).astype(np.int32)
     order = np.argsort(found.reshape(-1), kind="stable")
     starts = np.searchsorted(found.reshape(-1)[order], np.arange(count + 1)).astype(np.int64)
     return starts, (order // everyone).astype(np.int32), similar.reshape(-1)[order]

@@ -187,3 +187,44 @@ def cover(starts: Longs, members: Ints, similarities: Ints, chosen: Longs) -> No
             size -= 1
             heap[0] = heap[size]
         sift(heap, value, 0, size)
+
+
+@compiled("void(float32[:,::1], int64, int32[:,::1], float32[:,::1])")
+def strongest(block: Singles, first: int, places: Ints, values: Singles) -> None:
+    """Write the places and values of the greatest numbers of each row, the earliest of equals, in no order.
+
+    Row r of the block belongs to place `first` + r, which is always among them. The least number found so far stands
+    on top of a heap, so that nearly all others are passed over by one comparison.
+    """
+    wanted = places.shape[1]
+    for row in range(block.shape[0]):
+        numbers = block[row]
+        place, value = places[row], values[row]
+        own = first + row
+        size = 1
+        place[0], value[0] = own, np.float32(np.inf)
+        for column in range(numbers.size):
+            number = numbers[column]
+            if (size == wanted and number <= value[0]) or column == own:
+                continue
+            if size < wanted:  # rise from the end
+                child = size
+                size += 1
+                while child > 0 and value[(child - 1) // 2] > number:
+                    value[child], place[child] = value[(child - 1) // 2], place[(child - 1) // 2]
+                    child = (child - 1) // 2
+            else:  # sink from the top
+                child = 0
+                while True:
+                    below = 2 * child + 1
+                    if below >= size:
+                        break
+                    if below + 1 < size and value[below + 1] < value[below]:
+                        below += 1
+                    if value[below] >= number:
+                        break
+                    value[child], place[child] = value[below], place[below]
+                    child = below
+            value[child], place[child] = number, column
+        for k in range(size):
+            value[k] = numbers[place[k]]
