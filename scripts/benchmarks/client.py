@@ -111,7 +111,7 @@ def share() -> None:
 
 def replay() -> None:
     """A finished run whose report is lost is replayed whole."""
-    rows = 60_000
+    rows = 200_000
     with serving(0.0) as url, tempfile.TemporaryDirectory() as folder:
         recipe_run(url, rows, folder=folder, adaptive=False)
         seconds = []
