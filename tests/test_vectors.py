@@ -113,7 +113,7 @@ def test_beyond_the_exact_size_little_is_missed_and_how_much_is_measured() -> No
     with (
         mock.patch.object(vectors, "_SAMPLED", 4),
         mock.patch.object(vectors, "_PROBES", 4),
-        mock.patch.object(cells, "_CENTRES", 32),
+        mock.patch.object(cells, "CENTRES", 32),
     ):
         while len(pool) < len(rows):
             block = rows[len(pool) : len(pool) + pool.together(200)]

@@ -24,9 +24,9 @@ async def test_raw_prompts_are_answered_until_the_engine_dies_which_ends_the_run
     backend = VLLMBackend(teacher, engine=engine, api="completions")
     model = Model(backend, journal)
 
-    def request(text: str, max_tokens: int = 8) -> Request:
+    def request(text: str, max_tokens: int = 8, temperature: float = 1.0) -> Request:
         messages = (Message(role="system", content="not sent"), Message(role="user", content=text))
-        return Request("test", messages, Sampling(temperature=1.0, max_tokens=max_tokens))
+        return Request("test", messages, Sampling(temperature=temperature, max_tokens=max_tokens))
 
     try:
         answer = await model.ask(request("The river"))
@@ -34,7 +34,8 @@ async def test_raw_prompts_are_answered_until_the_engine_dies_which_ends_the_run
         assert answer.failure is None
         assert answer.prompt_tokens == len(tokenizer("The river")["input_ids"])
 
-        asked = [asyncio.create_task(model.ask(request(f"Number {i}", 2000))) for i in range(4)]
+        # so hot that it hardly ever comes to an end by itself
+        asked = [asyncio.create_task(model.ask(request(f"Number {i}", 2000, 5.0))) for i in range(4)]
         await asyncio.sleep(0.2)
         kill_engine(backend)
         outcomes = await asyncio.gather(*asked, return_exceptions=True)

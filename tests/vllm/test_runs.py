@@ -177,12 +177,12 @@ def test_glan_runs_with_vllm_in_the_same_process_with_every_answer_accounted_for
         "use": "glan",
         "taxonomy": small_taxonomy(tmp_path, "fields:\n  Sciences: [Optics]\n  Crafts: [Carpentry]\n"),
         "turns": 1,
-        "queries": 3,
+        "queries": 6,
         "attempts": 3,
         "sessions": [1, 30],
         "out_of_range": "keep",
         "max_questions": 24,
-        "structure": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 400},
+        "structure": {"temperature": 1.5, "max_tokens": 1200},
         "question": SHORT,
         "answer": SHORT,
     }
@@ -190,7 +190,7 @@ def test_glan_runs_with_vllm_in_the_same_process_with_every_answer_accounted_for
     path = write(tmp_path / "recipe.yaml", {"use": "vllm", "model": teacher, "engine": engine}, generator)
     done = finished(llmsynth("run", path, "--out", directory, "--quiet"))
     report = check_tree(directory)
-    assert report["notes"]["survival"]["subjects"]["tried"] == 2 * 3
+    assert report["notes"]["survival"]["subjects"]["tried"] == 2 * 6
     assert report["notes"]["subjects"] > 0 and report["usage"]["syllabus"]["answers"] > 0
     assert report["notes"]["slots"] <= 24
     check_warning(report, done.stderr)
