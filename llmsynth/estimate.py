@@ -31,6 +31,8 @@ def estimate(recipe: Recipe, past: Path | None = None) -> tuple[Run, list[StageE
 def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     """The estimate as a table for people. A cost that cannot be known says so."""
     run, stages = estimate(recipe, past)
+    if not stages:
+        return f"{recipe.generators[-1]} asks nothing; what steps ask is not estimated"
     head = ("stage", "model", "requests", "tokens in", "tokens out", "at most", "US dollars")
     lines = ["{:<16} {:<24} {:>9} {:>11} {:>11} {:>11} {:>11}".format(*head)]
     costs: list[float | None] = []

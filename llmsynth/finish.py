@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
+from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_dataset
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks
@@ -110,8 +111,9 @@ def _conversations(records: Iterable[Record]) -> Iterator[Record]:
     for record in records:
         if record.dropped is None:
             fields = record.fields
-            asked = f"{fields['instruction']}\n\n{fields['input']}" if fields["input"] else fields["instruction"]
-            turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": fields["output"]}]
+            instruction, given, output = (text_of(fields.get(name)) for name in ("instruction", "input", "output"))
+            asked = f"{instruction}\n\n{given}" if given else instruction
+            turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": output}]
             yield Record(record.id, {**fields, "messages": turns}, record.meta, record.scores)
 
 

@@ -46,6 +46,13 @@ def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
     assert "dropped (exact_duplicate: same as data.jsonl:1)" in llmsynth("show", "out", "data.jsonl:2").out
 
 
+def test_there_is_nothing_to_estimate_but_what_steps_ask(llmsynth: Any) -> None:  # noqa: F811
+    questions(Path("data.jsonl"))
+    Path("rows.yaml").write_text("generator: {use: rows, path: data.jsonl}\n")
+    assert llmsynth("estimate", "rows.yaml").out == "rows asks nothing; what steps ask is not estimated\n"
+    assert llmsynth("validate", "rows.yaml").code == 0
+
+
 def recipe_of(llmsynth: Any, *arguments: str) -> dict[str, Any]:  # noqa: F811
     outcome = llmsynth("curate", *arguments, "--print-recipe")
     assert outcome.code == 0, outcome.err

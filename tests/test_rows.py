@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmsynth import LlmsynthError, Recipe, Result, synthesize
+from llmsynth import FakeBackend, LlmsynthError, Recipe, Result, synthesize
 from llmsynth.errors import RecipeError, RunError, SourceError
 from llmsynth.generators.rows import Rows
+from tests.chained import teacher
 from tests.test_dataset import load, offline  # noqa: F401  (a fixture)
 
 
@@ -268,3 +269,19 @@ def test_reading_is_the_same_whatever_is_asked_first(tmp_path: Path) -> None:
 def test_a_problem_with_the_source_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(LlmsynthError, match="does not exist"):
         curated(tmp_path / "nowhere.jsonl", tmp_path / "run")
+
+
+def test_rows_can_be_the_seeds_of_another_generator(tmp_path: Path) -> None:
+    rows = [{"instruction": f"Add {n} and {n}.", "output": str(2 * n), "source": "mine"} for n in range(9)]
+    seeds = {"use": "rows", "path": str(lines(tmp_path / "mine.jsonl", rows)), "target": 4}
+    recipe = Recipe.from_data(
+        {
+            "generator": {"use": "evol-instruct", "rounds": 1, "seeds": seeds},
+            "models": {"default": {"use": "fake", "function": "tests.plugins:last_words"}},
+        }
+    )
+    result = synthesize(recipe, tmp_path / "run", backends={"default": FakeBackend(teacher)})
+    records = {record.id: record for record in result.records()}
+    assert [id for id in records if "@" not in id] == [f"mine.jsonl:{line}" for line in range(1, 5)]
+    assert all(record.fields["source"] == "mine" for record in records.values())
+    assert result.report["notes"]["seeds"]["rows"]["kept"] == 4
