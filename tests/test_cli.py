@@ -265,3 +265,10 @@ def test_showing_a_reason_that_no_record_has_tells_the_reasons_there_are(llmsynt
 def test_the_version_is_printed_without_a_command(llmsynth) -> None:
     outcome = llmsynth("--version")
     assert (outcome.code, outcome.out) == (0, f"{llmsynth_package.__version__}\n")
+
+
+def test_a_target_that_the_seeds_alone_meet_is_told(llmsynth) -> None:
+    recipe = Path("recipe.yaml").read_text().replace("{use: self-instruct, lookahead: 2}", "{use: evol-instruct}")
+    Path("evolve.yaml").write_text(recipe)
+    outcome = llmsynth("run", "evolve.yaml", "-o", "out")
+    assert "nothing was evolved: the seeds alone met the target" in outcome.err

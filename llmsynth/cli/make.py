@@ -292,6 +292,8 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
         lines.append(
             f"short of the target of {target}: `llmsynth show {result.directory}` shows what was dropped and why"
         )
+    if result.report["notes"].get("evolutions") == 0 and rows["kept"] == target:
+        lines.append("nothing was evolved: the seeds alone met the target; raise it, or leave them out (--no-seeds)")
     seeds = result.report["notes"].get("seeds")
     if isinstance(seeds, dict) and seeds["short"]:
         lines.append(f"{seeds['generator']} made {seeds['short']} seeds too few: {seeds['notes'].get('stopped')}")
