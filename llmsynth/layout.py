@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from llmsynth import options
 from llmsynth.errors import RecipeError
@@ -59,16 +59,23 @@ class Layout:
         """
         if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
             return dict(given)
-        added = {}
+        added: dict[str, Any] = {}
         for field in dataclasses.fields(target):
-            if field.init and field.name not in given and (option := self._option(field)) is not None:
+            inner = given.get(field.name)
+            if isinstance(inner, Mapping) and (step := _step_in(target, field.name)) is not None:
+                added[field.name] = self.options(step, inner)  # given in part: the rest is as told here all the same
+            elif field.init and field.name not in given and (option := self._option(field)) is not None:
                 added[field.name] = option
         return {**given, **added}
 
     def _option(self, field: dataclasses.Field[Any]) -> Any:
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        default = _default(field)
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             return self.options(type(default), {}) or None
+        if isinstance(default, dict) and default and default.keys() <= set(_ROLES):
+            # of several columns the first, as the others may well be empty
+            by_name = {name: value for role, value in default.items() for name in getattr(self, role)[:1]}
+            return None if by_name == default else by_name
         if not (isinstance(default, tuple) and default and set(default) <= set(_ROLES)):
             return None
         names = self._standing_for(default) if field.name != "on" or "instruction" not in default else self.whole
@@ -89,15 +96,27 @@ def refuse_unread(steps: Iterable[Any], columns: Iterable[str], path: options.Pa
 
 
 def _looks_at(step: Any, path: options.Path) -> Iterator[tuple[options.Path, tuple[str, ...]]]:
-    """The options called `on`, with their key paths, of a step and of those inside it."""
+    """The options of a step, and of those inside it, that name columns: `on` and those by column, with key paths."""
     if not dataclasses.is_dataclass(step):
         return
     for field in dataclasses.fields(step):
         value = getattr(step, field.name, None)
         if field.init and field.name == "on" and isinstance(value, tuple):
             yield (*path, "on"), value
+        elif isinstance(value, Mapping) and isinstance(usual := _default(field), dict) and set(_ROLES) & usual.keys():
+            yield (*path, field.name), tuple(value)
         elif field.init and dataclasses.is_dataclass(value):
             yield from _looks_at(value, (*path, field.name))
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
+def _step_in(target: type, name: str) -> Any:
+    """The class of the step that an option of a step holds, if it holds one."""
+    kind = get_type_hints(target)[name]
+    return next((one for one in (kind, *get_args(kind)) if dataclasses.is_dataclass(one)), None)
 
 
 def _first(names: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -97,6 +97,16 @@ def test_on_says_what_a_row_is_judged_by(llmsynth: Any) -> None:  # noqa: F811
     assert json.loads(Path("both/report.json").read_text())["rows"]["kept"] == 2
 
 
+def test_the_instruction_profile_reads_the_columns_that_stand_for_question_and_answer(llmsynth: Any) -> None:  # noqa: F811
+    rows = [{"question": f"What is {n} and {n}?", "answer": str(n)} for n in range(4)]
+    lines(Path("data.jsonl"), [*rows, {"question": "?", "answer": ""}])
+    arguments = ("--on", "question,answer", "--steps", "instruction-profile", "-o", "out")
+    assert llmsynth("curate", "data.jsonl", *arguments).code == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["rows"]["kept"] == 4
+    assert llmsynth("show", "out", "--dropped", "empty").out.startswith("data.jsonl:5\t")
+
+
 def test_steps_come_from_a_file_too_and_any_option_can_be_set(llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("steps.yaml").write_text("- use: exact-duplicates\n  on: [answer]\n- use: tests.plugins:not_first\n")

@@ -24,6 +24,8 @@ class Profile:
     asked: tuple[str, ...] = ("instruction", "input")
     names: tuple[str, ...] = ("one",)
     length: Length = field(default_factory=Length)
+    least: dict[str, int] = field(default_factory=lambda: {"instruction": 3, "output": 1})
+    other: Length | None = None
 
 
 def options(columns: list[str], *on: str, target: object = Profile, **given: object) -> dict[str, object]:
@@ -56,12 +58,23 @@ def test_the_usual_columns_need_no_word() -> None:
 def test_other_columns_stand_for_them(
     columns: list[str], on: list[str], whole: list[str], asked: list[str], answered: list[str]
 ) -> None:
-    assert options(columns, *on) == {"on": whole, "asked": asked, "length": {"on": answered}}
+    told = options(columns, *on)
+    assert told.pop("least").keys() == {asked[0], *answered}
+    assert told == {"on": whole, "asked": asked, "length": {"on": answered}}
 
 
 def test_what_is_given_stays() -> None:
-    given = {"on": ["a"], "length": {"most": 3}, "use": "profile"}
+    given = {"on": ["a"], "length": {"on": ["q"]}, "least": {"a": 2}, "use": "profile"}
     assert options(["q", "a"], "q", "a", **given) == {**given, "asked": ["q"]}
+
+
+def test_what_is_given_by_column_is_by_the_columns_there_are() -> None:
+    assert options(["question", "answer"])["least"] == {"question": 3, "answer": 1}
+
+
+def test_a_step_inside_a_step_that_is_given_in_part_is_told_the_rest() -> None:
+    told = options(["q", "a"], "q", "a", length={"most": 3}, other={"most": 2})
+    assert told["length"] == {"most": 3, "on": ["a"]} and told["other"] == {"most": 2, "on": ["a"]}
 
 
 def test_what_is_no_dataclass_is_left_alone() -> None:

@@ -36,7 +36,8 @@ def test_the_recipe_is_one(block: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def commands() -> list[list[str]]:
-    lines = [line.partition("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    text = "\n".join(blocks("bash")).replace("\\\n", " ")
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     return [shlex.split(line) for line in lines if line]
 
 

@@ -110,7 +110,9 @@ def tell(outcome: Outcome, rows: int) -> bool:
     if foreseen := re.search(rf"expected: {size}{busy} and {size} of memory", outcome.said):
         clock, processor, memory = (_number(text) for text in foreseen.groups())
         taken = {
-            "processor time" if processor else "time": (outcome.processor, processor or clock),
+            "processor time" if processor else "time": (
+                (outcome.processor, processor) if processor else (outcome.seconds, clock)
+            ),
             "memory": (outcome.peak, memory),
         }
         for what, (real, told) in taken.items():
