@@ -263,14 +263,27 @@ def _table(batches: Iterator[Any], path: Path, name: str) -> Iterator[Row]:
     number = 0
     try:
         for batch in batches:
+            decode = _decoding(batch.schema)
             for values in _values(_readable(batch)):
                 number += 1
+                for column, kind in decode.items():
+                    if values:
+                        values[column] = kind.decoded(values[column])
                 yield Row(name, number, values or {}, "" if values is not None else "holds text that is not UTF-8")
     except pa.ArrowException as error:
         raise SourceError(
             f"{path} cannot be read after row {number}: {error}",
             "The file is damaged or of another format: write it again.",
         ) from error
+
+
+def _decoding(schema: Any) -> dict[str, Any]:
+    """The types of the columns whose values are there as JSON text and are meant as they are."""
+    from llmsynth.column_types import column_type, type_of_arrow
+
+    names = {column.name: type_of_arrow(column.type) for column in schema}
+    kinds = {name: column_type(kind) for name, kind in names.items() if kind is not None and "object" in kind}
+    return {name: kind for name, kind in kinds.items() if kind.encoded}
 
 
 def _readable(batch: Any) -> Any:
