@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,7 @@ def _config(name: str, splits: Sequence[DatasetInfo]) -> dict[str, Any]:
 def _counts(splits: Sequence[DatasetInfo]) -> dict[str, Any]:
     """The columns and counts of one config, as the `datasets` library writes them."""
     return {
-        "features": [{"name": name, **column_type(kind).yaml} for name, kind in splits[0].columns.items()],
+        "features": [{"name": name, **deepcopy(column_type(kind).yaml)} for name, kind in splits[0].columns.items()],
         "splits": [{"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits],
         "download_size": sum(split.download_size for split in splits),
         "dataset_size": sum(split.num_bytes for split in splits),

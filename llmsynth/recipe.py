@@ -51,9 +51,9 @@ class Recipe(BaseModel):
     categories: fields, or keys of the provenance, by whose values the report tells what was lost.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
-    splits: shares of the dataset for `validation` and `test`, such as {validation: 0.02, test: 0.02}; relatives, such as
-        all rounds of evolution of one seed, are in the same. `by` names fields, or keys of the provenance, that say
-        who is related; see `llmsynth.lineage`.
+    splits: shares of the dataset for `validation` and `test`, such as {validation: 0.02, test: 0.02}; relatives, such
+        as all rounds of evolution of one seed, are in the same. `by` names fields, or keys of the provenance, that
+        say who is related; see `llmsynth.lineage`.
     full: whether the dataset has a second config of that name, with where each row comes from beside its columns.
     license, language: for the card; llmsynth cannot know them.
     """

@@ -19,8 +19,8 @@ PACKAGE = Path(llmsynth.__file__).parent
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
     " heuristics likelihood tags diversity verb_objects lineage formats",  # values: no I/O, no clock
-    1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset shards"
-    " options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report",
+    1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset"
+    " shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report",
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
