@@ -200,13 +200,16 @@ def _type_of(arrow: Any, feature: Any) -> str | None:
     return None
 
 
+_TURN = {"role", "content"}
+
+
 def _problem_in_turns(turns: Any) -> str | None:
     if type(turns) is not list:
         return f"is of type {type(turns).__name__}, not messages"
     for number, turn in enumerate(turns, 1):
-        if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+        if type(turn) is not dict or turn.keys() != _TURN:
             return f"has turn {number} that is not an object of exactly role and content"
-        if not all(isinstance(text, str) for text in turn.values()):
+        if type(turn["role"]) is not str or type(turn["content"]) is not str:
             return f"has turn {number} whose role or content is not text"
     return None
 

@@ -60,9 +60,11 @@ def write_configs(
         for record in records:
             if record.dropped:
                 continue
-            values = record.fields if own_id else {**record.fields, "id": record.id}
+            values = dict(record.fields)
+            if not own_id:
+                values["id"] = record.id
             if full:
-                values = {**values, provenance: _provenance(record)}
+                values[provenance] = _provenance(record)
             writer.add(values, record.id, split_of(record))
         return writer.close()
     finally:

@@ -71,6 +71,7 @@ class ShardWriter:
         self._folder = Path(folder).absolute()
         self._partial = self._folder.parent / f".{self._folder.name}.partial"
         self._types = {name: column_type(kind) for name, kind in {**columns, **(more or {})}.items()}
+        self._plan = [(name, kind, kind.name == "string", kind.encoded) for name, kind in self._types.items()]
         self._configs = {DEFAULT: list(columns)} | ({FULL: list(self._types)} if more else {})
         self._provenance = next(iter(more)) if more else ""
         self._splits = tuple(splits)
@@ -82,24 +83,25 @@ class ShardWriter:
 
     def add(self, values: Mapping[str, Any], row_id: str, split: str) -> None:
         """Take a row; what it lacks is null. Raises `RunError`, naming `row_id`, for a value its column cannot hold."""
-        row, length, shown = {}, 0, 0
-        for name, kind in self._types.items():
+        row: dict[str, Any] = {}
+        length = 0
+        for name, kind, is_text, encoded in self._plan:
             value = values.get(name)
-            if type(value) is str and kind.name == "string":
+            if is_text and type(value) is str:
                 length += len(value)
-            else:
+            elif value is not None:
                 if (problem := kind.problem(value)) is not None:
                     raise unfit(row_id, name, problem)
-                value = kind.stored(value)
+                if encoded:
+                    value = kind.stored(value)
                 length += _length(value)
             row[name] = value
-            if name != self._provenance:
-                shown = length
         place = self._open.get(split)
         if place is None:
             place = self._open[split] = _Split(self._partial, split, self._configs, self._types)
-        with kept_by_disk(self._folder):
-            place.add(row, length, shown)
+        if place.add(row, length, length - len(row[self._provenance]) if self._provenance else length):
+            with kept_by_disk(self._folder):
+                place.write_group()
 
     def close(self) -> tuple[DatasetInfo, ...]:
         """Complete the shards and move them in. What was written, the splits of `default` first."""
@@ -160,19 +162,18 @@ class _Split:
         self.example: dict[str, Any] = {}
         self.rows = 0
 
-    def add(self, row: dict[str, Any], length: int, shown: int) -> None:
-        """Take a row of `length` characters, of which the config `default` shows some."""
+    def add(self, row: dict[str, Any], length: int, shown: int) -> bool:
+        """Take a row of `length` characters, of which the config `default` shows some; whether it ends a row group."""
         if shown < self._shortest > EXAMPLE_CHARACTERS:
             self._shortest, self.example = shown, row
         self._group.append(row)
         self._characters += length
-        if len(self._group) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
-            self._write_group()
+        return len(self._group) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS
 
     def complete(self) -> dict[str, _Shards]:
         """The shards of each config, all rows in them."""
         if self._group:
-            self._write_group()
+            self.write_group()
         for shards in self._shards.values():
             shards.end_shard()
         return self._shards
@@ -181,7 +182,7 @@ class _Split:
         for shards in self._shards.values():
             shards.abandon()
 
-    def _write_group(self) -> None:
+    def write_group(self) -> None:
         try:
             batch = batch_of(self._group, self._schema)
         except UnicodeEncodeError as error:
@@ -208,7 +209,9 @@ class _Shards:
         """Write those columns of a batch that the schema has, as a row group."""
         if self._writer is None:
             self._file = self._path(self._shards).open("wb")
-            self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", write_page_index=True)
+            self._writer = pq.ParquetWriter(
+                self._file, self._schema, compression="zstd", use_dictionary=False, write_page_index=True
+            )
             self._shards += 1
         own = pa.RecordBatch.from_arrays([batch.column(name) for name in self._schema.names], schema=self._schema)
         self._writer.write_batch(own, row_group_size=own.num_rows)
@@ -290,8 +293,10 @@ def _broken_text(rows: list[dict[str, Any]]) -> RunError:
 
 def _length(value: Any) -> int:
     """Characters, about."""
-    if isinstance(value, str):
+    if type(value) is str:
         return len(value)
-    if isinstance(value, list):
-        return sum(map(_length, value))
-    return sum(map(_length, value.values())) if isinstance(value, dict) else 8
+    if type(value) is list:
+        return sum([_length(inner) for inner in value])
+    if type(value) is dict:
+        return sum([len(inner) if type(inner) is str else _length(inner) for inner in value.values()])
+    return 8

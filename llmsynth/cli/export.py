@@ -36,7 +36,7 @@ def export(
     plain: Annotated[bool, typer.Option("--plain", help="Prompts and answers as texts, not as conversations.")] = False,
     inline_reasoning: Annotated[
         bool,
-        typer.Option("--inline-reasoning", help="Put reasoning into the answers, as think tags; else it is apart."),
+        typer.Option("--inline-reasoning", help="Reasoning in the answers, as think tags; else it is apart."),
     ] = False,
     without: Annotated[
         str, typer.Option(metavar="PARTS", help="Leave out what a format has no place for: system,reasoning,tools.")

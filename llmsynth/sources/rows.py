@@ -112,7 +112,7 @@ def _nearest(path: Path) -> str:
 
 
 def _files_of_folder(folder: Path, wanted: str | None) -> list[Path]:
-    """The data files of what `save_to_disk` wrote, or else the Parquet files: of a split, by default the train split."""
+    """The data files of what `save_to_disk` wrote, or else the Parquet files: of a split, by default the train's."""
     home = folder
     if (folder / "dataset_dict.json").is_file():
         splits = _strings(folder / "dataset_dict.json", lambda content: content["splits"])
