@@ -104,7 +104,9 @@ def trained(trainer: str, folder: Path, tmp_path: Path, template: str | None = N
     }
     arguments = getattr(trl, f"{trainer}Config")(**options)
     model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype="float32")
-    made = getattr(trl, f"{trainer}Trainer")(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer)
+    made = getattr(trl, f"{trainer}Trainer")(
+        model=model, args=arguments, train_dataset=rows, processing_class=tokenizer
+    )
     made.train()
     losses = [entry["loss"] for entry in made.state.log_history if "loss" in entry]
     assert made.state.global_step == 1 and losses and all(math.isfinite(loss) for loss in losses)

@@ -168,8 +168,8 @@ def _read_classification(row: Row, notes: Notes) -> Example:
     if label is not None and not isinstance(label, str):
         notes.lost["that labels are no text"] += 1
         label = json.dumps(label)
-    label = text(label, "label")
-    return Example("demonstration", (Turn("user", text(row["text"], "text")),), (Turn("assistant", label),))
+    answer = turns_of_answer(text(label, "label"), notes)
+    return Example("demonstration", (Turn("user", text(row["text"], "text")),), answer)
 
 
 def _write_classification(example: Example, style: Style, notes: Notes) -> dict[str, Any]:
