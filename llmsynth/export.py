@@ -128,7 +128,7 @@ class Source:
         """All rows, with their splits. Classes are named, and nulls that only Arrow's structs made are gone."""
         label = self.declared.get("label") or "string"
         names = column_type(label).names
-        structs = [name for name, kind in self.declared.items() if kind is not None and "struct" in kind]
+        structs = [name for name, kind in self.declared.items() if kind is None or "struct" in kind]
         for split in self.splits:
             for row in read_rows(self.home, split if len(splits_in(self.home)) > 1 else None):
                 values = row.values
