@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmsynth import Recipe, synthesize
+from llmsynth.column_types import column_type
 from llmsynth.errors import RunError, SourceError
 from llmsynth.export import Source, export, lint, problem_file
-from llmsynth.formats import Style
+from llmsynth.formats import FORMATS, Style
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_dataset import load, offline  # noqa: F401  (a fixture)
 from tests.test_formats import CALLED, TALK, TOOL, turns
@@ -99,6 +100,36 @@ def test_a_column_that_is_empty_for_9_999_rows_has_its_declared_type(tmp_path: P
     )
     assert loaded[0] == {"messages": TALK[:2], "tools": [], "score": None}
     assert loaded[9_999] == {"messages": CALLED, "tools": [TOOL], "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("format", "row", "style"),
+    [
+        ("messages", {"messages": TALK}, Style()),
+        ("prompt-completion", {"messages": TALK}, Style()),
+        ("prompt-completion", {"messages": CALLED, "tools": [TOOL]}, Style()),
+        ("prompt-completion", {"messages": TALK[:2]}, Style(plain=True)),
+        ("alpaca", {"messages": TALK[:2]}, Style()),
+        ("sharegpt", {"messages": TALK}, Style()),
+        ("text-classification", {"messages": TALK[:2]}, Style()),
+        ("preference", PAIR, Style()),
+        ("preference", PAIR, Style(plain=True)),
+        ("kto", PAIR, Style()),
+        ("kto", PAIR, Style(plain=True)),
+    ],
+)
+def test_every_format_loads_with_the_types_it_declares(
+    format: str, row: dict[str, Any], style: Style, tmp_path: Path
+) -> None:
+    import datasets
+
+    found = export(Source(lines(tmp_path / "data.jsonl", [row])), format, tmp_path / "out", style)
+    columns = FORMATS[format].columns(found.needs, style)
+    declared = {name: column_type(kind).feature for name, kind in columns.items()}
+    loaded = load(tmp_path / "out", tmp_path / "cache")
+    assert loaded.features == datasets.Features.from_dict(declared)
+    export(Source(tmp_path / "out"), format, tmp_path / "again", style)
+    assert load(tmp_path / "again", tmp_path / "cache").to_list() == loaded.to_list()
 
 
 def test_nulls_that_arrow_put_into_turns_and_tools_are_no_part_of_them(tmp_path: Path) -> None:
@@ -236,6 +267,29 @@ def test_a_file_holds_one_split(run: Path, tmp_path: Path) -> None:
         export(Source(run, split="dev"), "messages", tmp_path / "out.jsonl")
     with pytest.raises(RunError, match="is a run"):
         export(Source(tmp_path / "x", asked="messages"), "messages", run, overwrite=True)
+
+
+def test_the_name_of_a_split_leads_out_of_no_folder(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.DatasetDict(train=datasets.Dataset.from_list([PAIR])).save_to_disk(str(tmp_path / "theirs"))
+    (tmp_path / "theirs/dataset_dict.json").write_text('{"splits": ["train", "../../x"]}')
+    with pytest.raises(SourceError, match="is no name of a split"):
+        export(Source(tmp_path / "theirs"), "messages", tmp_path / "out")
+
+
+def test_tool_rows_that_are_curated_stay_what_trainers_read(tmp_path: Path) -> None:
+    data = [{"messages": CALLED, "tools": [TOOL]}, {"messages": TALK, "tools": []}]
+    path = lines(tmp_path / "data.jsonl", data)
+    recipe = {
+        "generator": {"use": "rows", "path": str(path)},
+        "steps": [{"use": "exact-duplicates", "on": ["messages"]}],
+    }
+    result = synthesize(Recipe.from_data(recipe), tmp_path / "run")
+    rows = load(result.dataset, tmp_path / "cache", config="default")
+    assert rows.select_columns(["messages", "tools"]).to_list() == data
+    export(Source(result.directory), "messages", tmp_path / "out.jsonl")
+    assert rows_of(tmp_path / "out.jsonl") == data
 
 
 def test_the_same_source_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
