@@ -59,7 +59,8 @@ class Step(Protocol):
 
     Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
-    is checked in `validate(run)`, where there is one, before anything is paid for.
+    is checked in `validate(run)`, where there is one, before anything is paid for. One that asks a model tells what it
+    will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
