@@ -80,6 +80,7 @@ def curate(
         "name": name or f"{Path(path).stem}-curated",
         "seed": seed,
         "language": [],
+        "diversity": "full",
         "generator": {"use": "rows", "path": path},
         **_work(steps),
     }
