@@ -261,6 +261,7 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
                     break
         await curation.settle()
     finally:
+        await curation.aclose()
         writer.close()
         for name, text in run.files.items():
             path = directory / name

@@ -61,6 +61,8 @@ class Step(Protocol):
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
     is checked in `validate(run)`, where there is one, before anything is paid for. One that asks a model tells what it
     will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
+    If it keeps no index either, and makes all requests of a batch before it awaits anything, but for what it does once,
+    it has `overlaps = True`: then the next batches are given to it while it waits for answers.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...

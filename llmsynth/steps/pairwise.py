@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.forecast import Expected, StageEstimate
@@ -49,6 +49,8 @@ class PairwiseJudge:
     gold: a file of such rows with a column `better`: first, second or tie (or A, B, the fields' names), by people.
     rubric, role, name, generators: as in `Judge`; of the rubric, purpose and criteria are shown, and no marks.
     """
+
+    overlaps: ClassVar[bool] = True
 
     first: str = "chosen"
     second: str = "rejected"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.prompts import Prompt
@@ -32,6 +33,8 @@ class Tags:
     Deviation: the paper also merges tags by their embeddings and by association rules; the prompt asks for the words
     of a librarian instead, and the cut removes most of what is left.
     """
+
+    overlaps: ClassVar[bool] = True
 
     role: str = "tags"
     columns: Columns = Columns()
