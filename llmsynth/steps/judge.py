@@ -110,6 +110,7 @@ class Judge:
         ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}
         ours[_OVERALL] = [rubric.overall(marks) if marks else None for marks in read]
         note(run, self.name, "agreement", mark_agreement(gold, ours))
+        note(run, self.name, "gold_answers", {self.role: len(completions)})
 
 
 @dataclass(frozen=True)

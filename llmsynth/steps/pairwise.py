@@ -143,10 +143,10 @@ class PairwiseJudge:
         return requests
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
+        record = traced(record, both)
         for completion in both:
             if completion.failure:
                 return unanswered(record, run, self.name, completion)
-        record = traced(record, both)
         straight, swapped = _verdicts(both)
         if straight is None or swapped is None:
             which = "both orders" if straight is swapped else "one order"
@@ -179,6 +179,7 @@ class PairwiseJudge:
             missing = straight is None or swapped is None
             ours.append(None if missing else straight if straight == swapped else "tie")
         note(run, self.name, "agreement", {"better": choice_agreement(theirs, ours)})
+        note(run, self.name, "gold_answers", {self.role: 2 * len(ours)})
 
     def _better(self, value: Any, place: str) -> str | None:
         """A person's verdict."""
