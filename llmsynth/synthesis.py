@@ -30,6 +30,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
+from llmsynth.steps import afterwards
 
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
@@ -162,6 +163,7 @@ async def _synthesize(
         try:
             await make(run, built, directory, funnel)
             came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            afterwards(built.steps, directory / "records", run)
             if built.selectors:
                 from llmsynth.selection import select
 

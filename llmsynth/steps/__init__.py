@@ -6,8 +6,9 @@ function from a record to a reason (None keeps the record).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from llmsynth.record import Record
@@ -66,6 +67,21 @@ class Step(Protocol):
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
+
+
+def afterwards(steps: Sequence[Step], folder: Path, run: Run) -> None:
+    """Let steps change the records in `folder` by what is known only once all are there.
+
+    A step that does has `afterwards(records, run)`, which is given a function that reads the records from the first
+    one on, and returns the same ones in the same order, dropped or not as before.
+    """
+    from llmsynth.dataset import read_records, rewriting
+
+    for step in steps:
+        change = getattr(step, "afterwards", None)
+        if change is not None:
+            with rewriting(folder) as writer:
+                writer.write(change(lambda: read_records(folder), run))
 
 
 @dataclass(frozen=True)
