@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from llmsynth.columns import texts_of
 from llmsynth.embed import Embedder, embedder_of
 from llmsynth.errors import RecipeError
 from llmsynth.record import Record
@@ -17,7 +18,6 @@ from llmsynth.run import Run
 from llmsynth.similarity import Match, rouge_tokens
 from llmsynth.similarity.greedy import Greedy
 from llmsynth.similarity.minhash import banding
-from llmsynth.steps._columns import text_of, texts_of
 from llmsynth.steps._duplicate import duplicate, judged
 from llmsynth.text import fingerprint, normalise
 
@@ -75,7 +75,7 @@ class RougeDuplicates:
             from llmsynth.similarity.pool import TokenPool
 
             self._pool = TokenPool(_least(self.threshold, self.floor))
-        tokens = rouge_tokens(text_of(record, self.on))
+        tokens = rouge_tokens(_text(record, self.on))
         if self.floor is None and "lineage" not in record.meta:
             similar = self._pool.matches(tokens, 1)  # which spares it the exact scores of others
         else:
@@ -125,7 +125,7 @@ class MinhashDuplicates:
 
             least = _least(self.threshold, self.floor)
             self._pool = ShinglePool(least, self.n, *banding(least))
-        text = text_of(record, self.on)
+        text = _text(record, self.on)
         places, scores = self._pool.similar(text)
         similar = zip(places.tolist(), scores.tolist(), strict=True)
         record, enters = judged(self._greedy, record, similar, self.method, note_of(self.method, self.on))
@@ -176,7 +176,7 @@ class SemanticDuplicates:
         wanted = [place for place, record in enumerate(batch) if not record.dropped]
         if not wanted:
             return result
-        vectors = await run.vectors(self._embedder).of([text_of(batch[place], self.on) for place in wanted])
+        vectors = await run.vectors(self._embedder).of([_text(batch[place], self.on) for place in wanted])
         start = 0
         while start < len(wanted):
             end = start + self._pool.together(len(wanted) - start)
@@ -213,6 +213,10 @@ class SemanticDuplicates:
 def note_of(method: str, on: tuple[str, ...]) -> str:
     """The name under which a step notes what is near a record, such as "minhash: instruction, output"."""
     return f"{method}: {', '.join(on)}"
+
+
+def _text(record: Record, on: tuple[str, ...]) -> str:
+    return "\n\n".join(filter(None, texts_of(record, on)))
 
 
 def _least(threshold: float, floor: float | None) -> float:
