@@ -82,7 +82,7 @@ class Source:
 
     @cached_property
     def home(self) -> Path:
-        """Where the rows are. Raises `SourceError` for a run that has not finished."""
+        """Where the rows are. Raises `SourceError` for a run that has not finished, or kept nothing."""
         if not is_run(self.path):
             return self.path
         if not (self.path / "report.json").is_file():
