@@ -89,6 +89,8 @@ class Source:
             raise SourceError(
                 f"{self.path} is a run that has not finished", "Give the command that began it once more."
             )
+        if not json.loads((self.path / "report.json").read_bytes())["rows"]["kept"]:
+            raise SourceError(f"{self.path} is a run that kept nothing", f"`llmsynth status {self.path}` says why.")
         return self.path / "dataset"
 
     @cached_property
