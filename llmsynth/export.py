@@ -82,13 +82,15 @@ class Source:
 
     @cached_property
     def home(self) -> Path:
-        """Where the rows are. Raises `SourceError` for a run that has not finished."""
+        """Where the rows are. Raises `SourceError` for a run that has not finished, or kept nothing."""
         if not is_run(self.path):
             return self.path
         if not (self.path / "report.json").is_file():
             raise SourceError(
                 f"{self.path} is a run that has not finished", "Give the command that began it once more."
             )
+        if not json.loads((self.path / "report.json").read_bytes())["rows"]["kept"]:
+            raise SourceError(f"{self.path} is a run that kept nothing", f"`llmsynth status {self.path}` says why.")
         return self.path / "dataset"
 
     @cached_property

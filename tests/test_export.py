@@ -269,6 +269,17 @@ def test_a_file_holds_one_split(run: Path, tmp_path: Path) -> None:
         export(Source(tmp_path / "x", asked="messages"), "messages", run, overwrite=True)
 
 
+def test_a_run_has_to_be_finished_and_to_have_kept_something(tmp_path: Path) -> None:
+    path = lines(tmp_path / "tasks.jsonl", [{"instruction": "a", "output": "b"}])
+    recipe = {"generator": {"use": "rows", "path": str(path)}, "steps": [{"use": "where", "keep": "words(output) > 9"}]}
+    result = synthesize(Recipe.from_data(recipe), tmp_path / "run")
+    with pytest.raises(SourceError, match="kept nothing"):
+        export(Source(result.directory), "alpaca", tmp_path / "out")
+    (result.directory / "report.json").unlink()
+    with pytest.raises(SourceError, match="has not finished"):
+        export(Source(result.directory), "alpaca", tmp_path / "out")
+
+
 def test_the_name_of_a_split_leads_out_of_no_folder(tmp_path: Path) -> None:
     import datasets
 
