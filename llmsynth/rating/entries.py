@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from llmsynth.columns import text_of, turns
+from llmsynth.errors import RecipeError
 from llmsynth.layout import Layout
 from llmsynth.record import Record
 from llmsynth.sources.rows import read_rows
@@ -114,6 +115,11 @@ class Source:
         return Entry(record.id, (*_given_source(fields), *asked), tuple(answered), record.scores)
 
     def _layout(self, record: Record) -> Layout | None:
+        if self.on:
+            if missing := [name for name in self.on if name not in record.fields]:
+                known = ", ".join(record.fields) or "none"
+                raise RecipeError(f"{record.id} has no column {missing[0]}", f"--on names columns; the row has {known}")
+            return Layout(self.on[:-1] or self.on, (), self.on[-1:], self.on)
         names = [name for name, value in record.fields.items() if isinstance(value, str) or turns(value)]
         names = [name for name in names if name != "id" and name not in _PROVENANCE]
         known = frozenset(names)
@@ -121,7 +127,7 @@ class Source:
             if not names:
                 return None
             preference = ("prompt", "chosen") if {"prompt", "chosen"} <= known else ()
-            self._layouts[known] = Layout.of(names, self.on or preference)
+            self._layouts[known] = Layout.of(names, preference)
         return self._layouts[known]
 
 

@@ -52,8 +52,6 @@ class Session:
             raise WrongRatingError("there is no such item")
         item = self._order[place]
         said = self._said(item, verdict)
-        if not any(line.get("study") == self.study.id for line in self._log.lines):
-            self._log.append({"study": self.study.id, "about": self.study.told(), "seed": self._seed})
         line = {
             "study": self.study.id,
             "item": item.key,
@@ -65,6 +63,8 @@ class Session:
             "seconds": round(time.monotonic() - self._shown.get(place, time.monotonic()), 1),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        if not any(known.get("study") == self.study.id for known in self._log.lines):
+            self._log.append({"study": self.study.id, "about": self.study.told(), "seed": self._seed})
         self._log.append(line)
         self._given.pop(item.key, None)
         self._given[item.key] = line
