@@ -498,7 +498,7 @@ def test_preference_is_a_win_rate_of_decided_pairs_with_ties_said(tmp_path: Path
     )
     assert judged["agree"] == (1.0 if int(lost.ids[0]) % 2 else pytest.approx(1 - 1 / judged["pairs"], abs=1e-4))
     text = "\n".join(report_lines({"studies": [told]}))
-    assert "preferred: 87.5 % of 8 decided pairs (95 %: 52.9 to 97.8 %); 2 of 10 pairs are ties" in text
+    assert "the run is preferred in 87.5 % of 8 decided pairs (95 %: 52.9 to 97.8 %); 2 of 10 pairs are ties" in text
 
 
 def test_several_studies_of_one_run_are_told_apart(tmp_path: Path) -> None:

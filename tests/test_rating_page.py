@@ -219,6 +219,18 @@ def test_pairs_are_chosen_by_click_and_key_without_a_sign_of_their_origin(tmp_pa
         assert line["prefers"] == expected
 
 
+def test_pairs_without_a_common_question_are_shown_each_with_its_own(tmp_path: Path, sight: Sight) -> None:
+    ours, theirs = rows(tmp_path / "a.jsonl", "alpha", 1), rows(tmp_path / "b.jsonl", "beta", 1)
+    with rating(tmp_path, ours, "--against", theirs, "--pairs", "random", "--rater", "Anna") as url:
+        sight.page.goto(url)
+        assert sight.page.locator(".sides section .part h3").all_inner_texts() == ["INSTRUCTION", "ANSWER"] * 2
+        assert "null" not in sight.page.inner_text("main")
+        sight.page.keyboard.press("t")
+        sight.count(1, 1)
+        assert "null" not in sight.page.inner_text("main")
+    assert lines(tmp_path, "anna")[0]["prefers"] == "tie"
+
+
 def test_a_wide_scale_is_typed_in(tmp_path: Path, sight: Sight) -> None:
     rubric = tmp_path / "own.yaml"
     rubric.write_text("purpose: Worth?\nleast: 0\nmost: 100\ncriteria:\n  - name: worth\n    ask: how much?\n")

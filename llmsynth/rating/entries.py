@@ -117,8 +117,8 @@ class Source:
     def _layout(self, record: Record) -> Layout | None:
         if self.on:
             if missing := [name for name in self.on if name not in record.fields]:
-                known = ", ".join(record.fields) or "none"
-                raise RecipeError(f"{record.id} has no column {missing[0]}", f"--on names columns; the row has {known}")
+                there = ", ".join(record.fields) or "none"
+                raise RecipeError(f"{record.id} has no column {missing[0]}", f"name others by --on; it has {there}")
             return Layout(self.on[:-1] or self.on, (), self.on[-1:], self.on)
         names = [name for name, value in record.fields.items() if isinstance(value, str) or turns(value)]
         names = [name for name in names if name != "id" and name not in _PROVENANCE]

@@ -31,11 +31,15 @@ def _study(study: Mapping[str, Any]) -> list[str]:
 
 
 def _title(study: Mapping[str, Any]) -> str:
-    source = "the run" if study["source"] == "." else study["source"]
+    source = _source(study)
     if study["kind"] == "rows":
         return f"rows of {source}, marked from {study['least']} to {study['most']} by {study['rubric']}"
     paired = "by their question" if study["pairing"] == "same" else "at random"
     return f"{source} against {study['against']}, paired {paired}"
+
+
+def _source(study: Mapping[str, Any]) -> str:
+    return "the run" if study["source"] == "." else str(study["source"])
 
 
 def _marks(marks: Mapping[str, Any]) -> list[str]:
@@ -72,7 +76,7 @@ def _preference(study: Mapping[str, Any]) -> list[str]:
     told = study["preference"]
     decided = told["wins"] + told["losses"]
     lines = [
-        f"  preferred: {_share(told['win_rate'])} of {decided} decided pairs"
+        f"  {_source(study)} is preferred in {_share(told['win_rate'])} of {decided} decided pairs"
         f" (95 %: {_shares(told['interval'])}); {told['ties']} of {decided + told['ties']} pairs are ties",
         f"  with ties as half: {_share(told['score'])} (95 %: {_shares(told['score_interval'])})",
         f"  the left side was chosen in {_share(told['left_rate'])} (95 %: {_shares(told['left_interval'])})",

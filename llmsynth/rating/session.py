@@ -60,7 +60,7 @@ class Session:
             "rows": item.rows,
             **said,
             "comment": _comment(verdict),
-            "seconds": round(time.monotonic() - self._shown.get(place, time.monotonic()), 1),
+            "seconds": round(time.monotonic() - self._shown.pop(place, time.monotonic()), 1),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if not any(known.get("study") == self.study.id for known in self._log.lines):
