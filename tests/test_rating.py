@@ -6,10 +6,13 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmsynth import Record
 from llmsynth.dataset import RecordWriter
@@ -374,6 +377,37 @@ def test_the_sides_of_pairs_are_turned_for_about_half_and_kept_by_what_they_are(
     lines = [line for line in read_logs(tmp_path / "home")["anna"] if "item" in line]
     assert [line["prefers"] for line in lines] == ["run" if first else "against" for first in runs_first]
     assert [line["run"] for line in lines] == ["left" if first else "right" for first in runs_first]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from(["rate", "skip", "undo", "reopen"]), max_size=14))
+def test_whatever_a_rater_does_the_log_says_what_stands(acts: list[str]) -> None:
+    """A twin that holds the standing ratings in a list: the log, read again at any moment, comes to the same."""
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        opened = session(home)
+        order = [item.key for item in opened._order]
+        twin: list[tuple[str, str]] = []
+        taken_back = None
+        for act in acts:
+            left = [key for key in order if key not in dict(twin)]
+            now = opened.state()["shown"]
+            assert (now and order[now["place"]]) == (taken_back or next(iter(left), None))
+            if act == "reopen":
+                opened.close()
+                opened, taken_back = session(home), None
+            elif act == "undo" and twin:
+                opened.undo()
+                taken_back = twin.pop()[0]
+            elif act in ("rate", "skip") and now:
+                opened.rate(now["place"], MARKS if act == "rate" else {"skip": True})
+                twin.append((order[now["place"]], act))
+                taken_back = None
+        state = opened.state()
+        opened.close()
+        assert (state["done"], state["skipped"]) == (len(twin), [act for _, act in twin].count("skip"))
+        lines = standing(read_logs(home / "home").get("anna", []), opened.study.id)
+        assert [(key, "skip" if "skip" in line else "rate") for key, line in lines.items()] == twin
 
 
 def test_a_study_is_told_from_the_log_alone() -> None:
