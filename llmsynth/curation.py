@@ -16,6 +16,7 @@ from llmsynth.funnel import Funnel
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.steps import Step
+from llmsynth.text import shorten
 
 BATCH = 32  # records that go through the steps together
 _UNDER_WAY = 512  # records that may be under way beside those of one batch, while steps wait for answers
@@ -28,6 +29,7 @@ class Curation:
 
     What comes once the run's target is met is dropped. funnel: has a stage for each step, to be counted there too.
     batch: how many go together at most; it changes nothing but speed.
+    raising: whether the first record that a model gave no answer for ends the run.
 
     Where a step asks a model and says that it `overlaps`, several batches are under way at once, so that no batch waits
     for the last answer of the one before it. They come to each step in their order, and are counted in it; how many
@@ -40,6 +42,7 @@ class Curation:
     hand_on: Callable[[list[Record]], object]
     funnel: Funnel | None = None
     batch: int = BATCH
+    raising: bool = False
     _waiting: list[Record] = field(default_factory=list)
     _under_way: deque[asyncio.Task[_Passed]] = field(default_factory=deque)
     _begun: bool = False
@@ -47,11 +50,17 @@ class Curation:
 
     async def take(self, record: Record) -> None:
         self._waiting.append(record)
-        if not self.steps or len(self._waiting) >= self.batch:
+        if not self.steps:
+            self._end(_Passed(self._waiting, self._waiting))
+            self._waiting = []
+        elif len(self._waiting) >= self.batch:
             await self._begin(self._width())
 
     async def settle(self) -> None:
-        """Deal with what has been taken, however little. Raises `RunError` for a step that breaks its promise."""
+        """Deal with what has been taken, however little.
+
+        Raises `RunError` for a step that breaks its promise, and for a failed record if that is to end the run.
+        """
         await self._begin(0)
 
     async def aclose(self) -> None:
@@ -148,6 +157,13 @@ class Curation:
                 self.funnel.target.count(batch[place])
             self.run.tally.add(batch[place])
         self.hand_on(batch)
+        failed = next((record for record in batch if record.status == "failed"), None) if self.raising else None
+        if failed is not None and failed.dropped is not None:
+            raise RunError(
+                f"record {failed.id} failed: {failed.dropped.reason}: {shorten(failed.dropped.detail, 300)}",
+                "run the same command again to go on, nothing that was answered is lost;"
+                " on_error: drop, or null, goes on without the answer",
+            )
 
 
 @dataclass(slots=True)
