@@ -50,7 +50,10 @@ class Curation:
 
     async def take(self, record: Record) -> None:
         self._waiting.append(record)
-        if not self.steps or len(self._waiting) >= self.batch:
+        if not self.steps:
+            self._end(_Passed(self._waiting, self._waiting))
+            self._waiting = []
+        elif len(self._waiting) >= self.batch:
             await self._begin(self._width())
 
     async def settle(self) -> None:

@@ -283,7 +283,7 @@ def test_a_row_with_more_neighbours_than_noted_is_decided_or_refused() -> None:
 # options and processes
 
 
-@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"floor": 0.95}, {"floor": 0}])
+@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"floor": 0.97}, {"floor": 0}])
 @pytest.mark.parametrize("method", NEAR)
 def test_thresholds_out_of_range_are_refused(method: str, options: dict[str, float]) -> None:
     with pytest.raises(RecipeError, match=next(iter(options))):
@@ -366,7 +366,7 @@ def test_a_target_counts_unique_rows_while_they_are_generated(tmp_path: Path, me
         target=6,
         generator={"use": "tests.plugins:Echoes", "count": 200},
         models={"default": {"use": "fake", "function": "tests.test_duplicates:nearly_thrice"}},
-        steps=[{"use": f"{method}-duplicates", "on": ["output"]}],
+        steps=[{"use": f"{method}-duplicates", "on": ["output"], "threshold": THRESHOLDS[method]}],
     )
     result = synthesize(recipe, tmp_path / "run")
     records = list(result.records())
