@@ -19,6 +19,7 @@ from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
+from llmsynth.steps import columns_behind
 
 _HEARD_EVERY = 1_000
 
@@ -29,7 +30,7 @@ def write_results(
     """Write `dataset/`; return the report, which the caller writes last. heard: called every thousand records."""
     folder = directory / "dataset"
     about = built.generator.about
-    columns = dict(about.columns)
+    columns = dict(columns_behind(built.steps, about.columns))
     used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
     records = used.by(read_records(directory / "records"))
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:

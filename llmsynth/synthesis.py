@@ -30,6 +30,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
+from llmsynth.steps import columns_behind
 
 T = TypeVar("T")
 Watcher = Callable[[Run], None]
@@ -126,7 +127,8 @@ def validate(run: Run, built: Built) -> None:
     if not asks(built.generator):  # rows that are there already have the columns they have
         columns = built.generator.about.columns
         refuse_unread(built.steps, columns, ("steps",))
-        refuse_unread(built.selectors, columns, ("selectors",))
+        made = {**columns, **columns_behind(built.steps, columns)}
+        refuse_unread(built.selectors, made, ("selectors",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)

@@ -6,7 +6,7 @@ function from a record to a reason (None keeps the record).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,10 @@ STEPS = {
     "fineweb": "llmsynth.steps.filters.web_text:FineWeb",
     # contamination
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
+    # answers, and pairs of them
+    "evolution-pairs": "llmsynth.steps.evolution_pairs:EvolutionPairs",
+    "preference": "llmsynth.steps.preference:Preference",
+    "respond": "llmsynth.steps.respond:Respond",
     # scores
     "deita": "llmsynth.steps.deita:Deita",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
@@ -59,10 +63,19 @@ class Step(Protocol):
 
     Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
-    is checked in `validate(run)`, where there is one, before anything is paid for.
+    is checked in `validate(run)`, where there is one, before anything is paid for. One that makes fields for the
+    dataset, or takes some away, has `columns_after(columns)`: from the columns before it to those behind it.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
+
+
+def columns_behind(steps: Iterable[Step], columns: Mapping[str, str]) -> Mapping[str, str]:
+    """The columns of the dataset, name to type, once its records have gone through the steps."""
+    for step in steps:
+        if (after := getattr(step, "columns_after", None)) is not None:
+            columns = after(columns)
+    return columns
 
 
 @dataclass(frozen=True)
