@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from llmsynth.record import Record
 from llmsynth.request import Message
-from llmsynth.steps._question import Question
+from llmsynth.steps._question import Question, of_conversations
 from llmsynth.steps._task import Columns
 
 PAIR = ("prompt", "chosen", "rejected")
@@ -31,10 +31,10 @@ def pair_columns(columns: Mapping[str, str], task: Columns, leave: Sequence[str]
 
     leave: columns that go as well.
     """
-    conversations = task.output not in columns and columns.get(task.messages) == "messages"
+    kind = "messages" if of_conversations(columns, task) else "string"
     gone = {task.instruction, task.input, task.output, task.messages, *leave}
-    kept = {name: kind for name, kind in columns.items() if name not in gone}
-    return {**dict.fromkeys(PAIR, "messages" if conversations else "string"), **kept}
+    kept = {name: other for name, other in columns.items() if name not in gone}
+    return {**dict.fromkeys(PAIR, kind), **kept}
 
 
 def choose(scores: Sequence[float | None], margin: float, against: Against, rng: Random) -> tuple[int, int] | None:

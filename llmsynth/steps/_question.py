@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from llmsynth.columns import turns
@@ -33,6 +34,12 @@ def question_of(record: Record, columns: Columns) -> Question | NoTask:
     if isinstance(question, Question) and (length := sum(map(len, question.task))) > MOST_CHARACTERS:
         return NoTask("too_long", f"{length:,} characters")
     return question
+
+
+def of_conversations(types: Mapping[str, str], columns: Columns) -> bool:
+    """Whether records whose columns are of these types are conversations."""
+    field = columns.messages if columns.output not in types and columns.messages in types else columns.instruction
+    return types.get(field, "").startswith(("messages", "list<struct<"))
 
 
 def answered_turns(record: Record, field: str) -> list[int]:

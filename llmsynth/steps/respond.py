@@ -14,7 +14,7 @@ from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.steps._question import Question, answered_turns, asked_turns, question_of
+from llmsynth.steps._question import Question, answered_turns, asked_turns, of_conversations, question_of
 from llmsynth.steps._scoring import answers_by_role, failed, in_vain, made_by
 from llmsynth.steps._task import Columns, NoTask
 
@@ -79,7 +79,7 @@ class Respond:
         """The dataset gets the answers; or an answer for each question, where there was none."""
         if self.replace == "none":
             return {**columns, ANSWERS: ANSWERS_TYPE}
-        there = self.columns.output in columns or self.columns.messages in columns
+        there = self.columns.output in columns or of_conversations(columns, self.columns)
         return columns if there else {**columns, self.columns.output: "string"}
 
     def validate(self, run: Run) -> None:
@@ -201,8 +201,9 @@ class _Turns:
 
 
 def _like(turn: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """A model's turn in the manner of another."""
-    return {"role": "assistant", "content": text} if "content" in turn else {"from": "gpt", "value": text}
+    """A model's turn in the manner of another: what else that has is there, and null."""
+    said = {"role": "assistant", "content": text} if "content" in turn else {"from": "gpt", "value": text}
+    return {**dict.fromkeys(turn), **said}
 
 
 def _request(role: str, question: Question, prompt: Prompt, sampling: Sampling) -> Request:
