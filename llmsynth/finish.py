@@ -20,18 +20,19 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
 from llmsynth.steps import columns_behind
+from llmsynth.variety import Variety
 
 _HEARD_EVERY = 1_000
 
 
-def write_results(
+async def write_results(
     recipe: Recipe, run: Run, built: Built, directory: Path, funnel: Funnel, heard: Callable[[], object]
 ) -> dict[str, Any]:
     """Write `dataset/`; return the report, which the caller writes last. heard: called every thousand records."""
     folder = directory / "dataset"
     about = built.generator.about
     columns = dict(columns_behind(built.steps, about.columns))
-    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
+    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)), Variety(recipe.diversity, built.generator))
     records = used.by(read_records(directory / "records"))
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
@@ -68,6 +69,7 @@ def write_results(
         "rows": tally.report(),
         "funnel": funnel.report(),
         **used.scores.told(),
+        **await used.variety.told(run),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
@@ -77,9 +79,10 @@ def write_results(
 class _Used:
     """What records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer."""
 
-    def __init__(self, heard: Callable[[], object], scores: ScoreReport) -> None:
+    def __init__(self, heard: Callable[[], object], scores: ScoreReport, variety: Variety) -> None:
         self._heard = heard
         self.scores = scores
+        self.variety = variety
         self.prompts: set[str] = set()
         self._keys = array("Q")
 
@@ -88,6 +91,7 @@ class _Used:
             if number % _HEARD_EVERY == 0:
                 self._heard()
             self.scores.add(record)
+            self.variety.add(record)
             if "prompts" in record.meta:
                 self.prompts.update(record.meta["prompts"])
             if "journal" in record.meta:

@@ -10,8 +10,9 @@ from typing import Any
 
 from llmsynth.curation import Curation
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import StageEstimate
 from llmsynth.generators import name_of
-from llmsynth.generators.protocol import About, Generator, StageEstimate
+from llmsynth.generators.protocol import About, Generator
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.steps import Step

@@ -96,9 +96,14 @@ class ScoreReport:
 
 
 def lines(told: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
-    """What `ScoreReport.told` says, and how far judges agreed with people by the notes of a run, for people to read."""
+    """What `ScoreReport.told` says, and how far judges agreed with people by the notes of a run, for people to read.
+
+    Of a score that is made of others, such as a judge's overall mark, only the whole is told.
+    """
     said = []
-    for name, score in told["scores"].items():
+    whole = [name for name in told["scores"] if not any(name.startswith(f"{other}_") for other in told["scores"])]
+    for name in whole:
+        score = told["scores"][name]
         goes = score["spearman_with_length"]
         with_length = "constant" if goes is None else f"{goes:+.2f} with length"
         missing = f", {score['missing']:,} without" if score["missing"] else ""

@@ -178,7 +178,7 @@ async def _synthesize(
     from llmsynth.finish import write_results
 
     run.phase = "writing the dataset"
-    report = {**came, **write_results(recipe, run, built, directory, funnel, heard)}
+    report = {**came, **await write_results(recipe, run, built, directory, funnel, heard)}
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))

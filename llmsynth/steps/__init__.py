@@ -63,8 +63,11 @@ class Step(Protocol):
 
     Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
-    is checked in `validate(run)`, where there is one, before anything is paid for. One that makes fields for the
-    dataset, or takes some away, has `columns_after(columns)`: from the columns before it to those behind it.
+    is checked in `validate(run)`, where there is one, before anything is paid for. One that asks a model tells what it
+    will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
+    One that makes columns of the dataset, or takes some away, has `columns_after(columns)`: from those before it, name
+    to type, to those behind it; and where steps behind it may ask about what it makes, `like_after(records)`: from some
+    records that are like those before it to some like those behind it.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing import parse_marks
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.rubric import Rubric, rubric_of
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import asked, forecast
 from llmsynth.steps._gold import Gold, mark_agreement
 from llmsynth.steps._scoring import answers, note, noted, scored, unscored, warn_of_family
 from llmsynth.steps._task import Columns, Task
 
 _OVERALL = "judge"  # the column of a gold file
+_FAULT = "The worst fault is that the answer does not say how sure it is. What it tells is right, and it is clear."
 VARIABLES = {"rubric", "instruction", "input", "source", "output"}
 
 
@@ -50,6 +52,22 @@ class Judge:
         run.model(self.role)
         if self.gold:
             Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
+
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """One request a row, and one for each of the gold file."""
+        examiner = self._examiner(run)
+        rubric = examiner.rubric
+        gold = len(Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names]).rows) if self.gold else 0
+        marks = "\n".join(f"{name}: {rubric.most:g}" for name in rubric.names)
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self.columns,
+            asking=lambda task: [examiner.request(task)],
+            reply=lambda _: f"{_FAULT}\n{marks}",
+            more=gold,
+        )
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         examiner = self._examiner(run)

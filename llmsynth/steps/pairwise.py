@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmsynth.errors import RecipeError, SourceError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing import Preference, parse_preference
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.rubric import rubric_of
 from llmsynth.run import Run
+from llmsynth.steps._asking import forecast
 from llmsynth.steps._gold import Gold, choice_agreement
 from llmsynth.steps._scoring import (
     MOST_CHARACTERS,
@@ -26,6 +28,10 @@ from llmsynth.steps._scoring import (
 )
 from llmsynth.steps._task import Columns, NoTask, Task, answer_in, task_of
 
+_DIFFERENCE = (
+    "Answer A names what was asked for and stops there. Answer B gives a reason as well, which the question wants. "
+    "Neither says anything wrong.\nVerdict: B"
+)
 VARIABLES = {"rubric", "instruction", "input", "source", "first", "second"}
 _SWAPPED: dict[Preference | None, Preference | None] = {"first": "second", "second": "first", "tie": "tie", None: None}
 _SCORES = {"first": 1.0, "tie": 0.5, "second": 0.0}
@@ -66,6 +72,22 @@ class PairwiseJudge:
         if self.gold:
             self._gold()
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """Two requests a row, and two for each of the gold file."""
+
+        def asking(task: Task) -> list[Request]:
+            return self._requests([(task, task.output)], run)  # the other answer is about as long
+
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self._first_columns,
+            asking=asking,
+            reply=lambda _: _DIFFERENCE,
+            more=2 * len(self._gold()[0]) if self.gold else 0,
+        )
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         if self.gold and not noted(run, self.name, "agreement"):
             await self._judge_gold(run)
@@ -101,6 +123,10 @@ class PairwiseJudge:
 
     async def _ask(self, pairs: list[tuple[Task, str]], run: Run) -> list[tuple[Completion, Completion]]:
         """What the judge says of each pair, straight and swapped."""
+        told = await answers(run.model(self.role), self._requests(pairs, run))
+        return list(zip(told[::2], told[1::2], strict=True))
+
+    def _requests(self, pairs: list[tuple[Task, str]], run: Run) -> list[Request]:
         prompt = run.prompts.load("judge/pairwise", VARIABLES)
         rubric = rubric_of(self.rubric, run.prompts)
 
@@ -112,8 +138,7 @@ class PairwiseJudge:
         requests = []
         for task, other in pairs:
             requests += [request(task, task.output, other), request(task, other, task.output)]
-        told = await answers(run.model(self.role), requests)
-        return list(zip(told[::2], told[1::2], strict=True))
+        return requests
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
         for completion in both:

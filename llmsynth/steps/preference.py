@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any, Literal, NamedTuple
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
 from llmsynth.steps._pair import Against, choose, pair_columns, paired
@@ -80,6 +81,20 @@ class Preference:
     def validate(self, run: Run) -> None:
         if self.by != "models" and (check := getattr(self._scorer, "validate", None)) is not None:
             check(run)
+
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """What judging all answers, or each two of them, takes."""
+        asks = getattr(self._scorer, "estimate", None)
+        if asks is None or self.by == "models" or not rows.like:
+            return []
+        contests = [(record.id, self._contest(record)) for record in rows.like]
+        shown = [
+            one for id, contest in contests if isinstance(contest, _Contest) for one in self._candidates(id, contest)
+        ]
+        stages: list[StageEstimate] = asks(
+            run, Expected(round(rows.rows * len(shown) / len(rows.like)), shown, rows.past)
+        )
+        return stages
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         done = list(batch)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any, Literal
 
 from llmsynth.column_types import type_name
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate, scaled, tokens_per_answer
 from llmsynth.parsing.wrapping import without_thinking
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
@@ -17,8 +19,10 @@ from llmsynth.run import Run
 from llmsynth.steps._question import Question, answered_turns, asked_turns, of_conversations, question_of
 from llmsynth.steps._scoring import answers_by_role, failed, in_vain, made_by
 from llmsynth.steps._task import Columns, NoTask
+from llmsynth.text import rough_tokens
 
 NAME = "respond"
+_SOME_ANSWER = "An answer of some length, as there is none to go by. " * 20
 ANSWERS = "answers"  # the field that holds them
 _KEYS = ("text", "role", "model", "finish_reason", "journal")
 ANSWERS_TYPE = type_name(type_name(fields=dict.fromkeys(_KEYS, "string")))
@@ -86,6 +90,41 @@ class Respond:
         self._prompt(run)
         for role in self.models:
             run.model(role)
+
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """As many requests to each model as it is to make answers."""
+        asking = [(record, question) for _, record, question in self._questions(list(rows.like))]
+        if not asking:
+            return []
+        questions = [question for _, question in asking]
+        turns = [len(_Turns.of(record, question, self.replace).left) for record, question in asking]
+        count = sum(turns) / len(rows.like)
+        prompt, stages = self._prompt(run), []
+        for role in self.models:
+            share = 1.0 if self.draw is None else self.draw / len(self.models)
+            requests = round(rows.rows * count * share * self._samples(role))
+            asked = [_request(role, question, prompt, self.sampling).messages for question in questions]
+            spent = tokens_per_answer(role, rows.past) or (
+                mean(sum(rough_tokens(message["content"]) for message in messages) for messages in asked),
+                mean(rough_tokens(_like_answer(question)) for question in questions),
+            )
+            limit = self.sampling.override(dict(run.model(role).sampling)).max_tokens
+            stages.append(scaled(role, requests, *spent, limit))
+        return stages
+
+    def like_after(self, records: Sequence[Record]) -> list[Record]:
+        """The records, each with as many answers as will be there, like its own one."""
+        if self.replace != "none":
+            return list(records)
+        done = []
+        for record in records:
+            question = question_of(record, self.columns)
+            if isinstance(question, Question) and ANSWERS not in record.fields:
+                text = _like_answer(question)
+                answers = [{"text": f"{text} ({number})"} for number in range(self._most)]
+                record = dataclasses.replace(record, fields={**record.fields, ANSWERS: answers})
+            done.append(record)
+        return done
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         if self.replace != "none":
@@ -175,7 +214,7 @@ class _Turns:
             return cls(question, [0], [])
         places = answered_turns(record, question.field)
         here = len(question.turns)  # where its last answer is, or belongs
-        return cls(question, [here] if replace == "last" else sorted({*places, here}), [])
+        return cls(question, sorted({*places, here}) if replace == "all" else [here], [])
 
     def question(self, record: Record) -> Question | NoTask:
         """What is asked next, of the record as it has become."""
@@ -198,6 +237,11 @@ class _Turns:
             self.old.append(conversation[place][content])
             conversation[place] = {**conversation[place], content: text}
         return dataclasses.replace(record, fields={**record.fields, field: conversation})
+
+
+def _like_answer(question: Question) -> str:
+    """A text as long as an answer may be: the row's own one, if there is one."""
+    return question.task.output or _SOME_ANSWER
 
 
 def _like(turn: Mapping[str, Any], text: str) -> dict[str, Any]:

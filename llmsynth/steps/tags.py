@@ -6,14 +6,17 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import Asking, asked, forecast
 from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
 from llmsynth.tags import parse_tags
+
+_REPLY = '["gardening", "letter writing", "polite style", "word limit"]'
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,13 @@ class Tags:
         self._prompt(run)
         run.model(self.role)
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """One request a row."""
+        return forecast(
+            rows, run, role=self.role, columns=self.columns, asking=self._asking(run), reply=lambda _: _REPLY
+        )
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        prompt = self._prompt(run)
-
-        def asking(task: Task) -> list[Request]:
-            return [Request(self.role, prompt.render(instruction=task.question), self.sampling, prompt.id)]
-
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             tags = parse_tags(completions[0].text)
             if tags is None:
@@ -52,8 +56,12 @@ class Tags:
             return scored(record, run, "tags", tags=float(len(tags)))
 
         return await asked(
-            batch, run, step="tags", role=self.role, columns=self.columns, asking=asking, reading=reading
+            batch, run, step="tags", role=self.role, columns=self.columns, asking=self._asking(run), reading=reading
         )
+
+    def _asking(self, run: Run) -> Asking:
+        prompt = self._prompt(run)
+        return lambda task: [Request(self.role, prompt.render(instruction=task.question), self.sampling, prompt.id)]
 
     def _prompt(self, run: Run) -> Prompt:
         return run.prompts.load("tags/tags", {"instruction"})
