@@ -253,10 +253,11 @@ def _shares(won: Sequence[float | None], count: int) -> list[float | None]:
 
 def _with_scores(record: Record, name: str, answers: Sequence[Answer], scores: Sequence[float | None]) -> Record:
     """The record whose answers tell their scores, as far as they are objects."""
-    by_place = {one.place: score for one, score in zip(answers, scores, strict=True)}
+    known = {one.text: score for one, score in zip(answers, scores, strict=True)}
+    there = record.fields.get(name) or []
     told = [
-        {**one, "score": by_place.get(place)} if isinstance(one, Mapping) else one
-        for place, one in enumerate(record.fields.get(name) or ())
+        {**one, "score": known.get(about.text)} if isinstance(one, Mapping) else one
+        for one, about in zip(there, _answers(there) or (), strict=True)
     ]
     return dataclasses.replace(record, fields={**record.fields, name: told})
 

@@ -93,12 +93,12 @@ class Respond:
 
     def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
         """As many requests to each model as it is to make answers."""
-        asking = [(record, question) for _, record, question in self._questions(list(rows.like))]
+        found = [(record, question_of(record, self.columns)) for record in rows.like]
+        asking = [(record, question) for record, question in found if isinstance(question, Question)]
         if not asking:
             return []
         questions = [question for _, question in asking]
-        turns = [len(_Turns.of(record, question, self.replace).left) for record, question in asking]
-        count = sum(turns) / len(rows.like)
+        count = sum(len(_Turns.of(*pair, self.replace).left) for pair in asking) / len(rows.like)
         prompt, stages = self._prompt(run), []
         for role in self.models:
             share = 1.0 if self.draw is None else self.draw / len(self.models)
