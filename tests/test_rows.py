@@ -43,11 +43,12 @@ TABLE: list[dict[str, Any]] = [
 def test_the_dataset_has_the_columns_and_types_of_the_source(tmp_path: Path) -> None:
     result = curated(lines(tmp_path / "data.jsonl", TABLE), tmp_path / "run")
     rows = load(result.dataset, tmp_path / "cache")
-    assert rows.column_names == ["id", "question", "n", "tags", "at", "any", "metadata"]
+    assert rows.column_names == ["id", "question", "n", "tags", "at", "any"]
     assert [str(rows.features[name].dtype) for name in ("question", "n", "any")] == ["string", "int64", "string"]
     assert [row | {"any": json.loads(row["any"])} for row in rows.select_columns(list(TABLE[0])).to_list()] == TABLE
     assert rows["id"][:] == ["data.jsonl:1", "data.jsonl:2"]
-    assert json.loads(rows["metadata"][0]) == {"generator": "rows", "source": "data.jsonl:1"}
+    more = load(result.dataset, tmp_path / "cache", config="full")
+    assert json.loads(more["metadata"][0]) == {"generator": "rows", "source": "data.jsonl:1"}
     assert result.complete
 
 
@@ -87,7 +88,7 @@ def test_csv_is_text_unless_types_say_more(tmp_path: Path) -> None:
 
 def test_chosen_columns_alone_are_kept(tmp_path: Path) -> None:
     result = curated(lines(tmp_path / "data.jsonl", TABLE), tmp_path / "run", columns=["n", "question"])
-    assert load(result.dataset, tmp_path / "cache").column_names == ["id", "n", "question", "metadata"]
+    assert load(result.dataset, tmp_path / "cache").column_names == ["id", "n", "question"]
     assert {tuple(record.fields) for record in result.records()} == {("n", "question")}
 
 
