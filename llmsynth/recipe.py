@@ -35,6 +35,7 @@ _MODEL_KEYS = {"use", "sampling", "price", *_ASKING, *_POLICY}
 _BATCHES = ("max_batch", "wait", "poll", "window", "max_requests", "max_bytes")
 _HOW = {*_ASKING, *_BATCHES, "timeout", "price"}  # of a model: they never change the result
 _PRIVATE = {"base_url", "api_key_env"}
+OnError = Literal["drop", "null", "raise"]
 
 
 class Recipe(BaseModel):
@@ -57,6 +58,9 @@ class Recipe(BaseModel):
         as all rounds of evolution of one seed, are in the same. `by` names fields, or keys of the provenance, that
         say who is related; see `llmsynth.lineage`.
     full: whether the dataset has a second config of that name, with where each row comes from beside its columns.
+    on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
+        its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
+        something; one that has no field yet is not. "raise": the first one ends the run, resumably.
     license, language: for the card; llmsynth cannot know them.
     """
 
@@ -75,6 +79,7 @@ class Recipe(BaseModel):
     caps: dict[str, Any] = {}
     splits: dict[str, Any] = {}
     full: bool = True
+    on_error: OnError = "drop"
     license: str | None = None
     language: list[str] = ["en"]
 
@@ -156,7 +161,7 @@ class Recipe(BaseModel):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
         splits = options.build(Splits, self.splits, ("splits",))
-        return Built(generator, models, caps, steps, selectors, splits)
+        return Built(generator, models, caps, steps, selectors, splits, self.on_error)
 
     @property
     def generators(self) -> list[str]:
@@ -222,7 +227,7 @@ class HowToAsk:
     attempts: tries per request before it counts as failed; being told to wait is none.
     """
 
-    concurrency: int = 256
+    concurrency: int = 384
     adaptive: bool = True
     requests_per_second: float | None = None
     requests_per_minute: float | None = None
@@ -231,7 +236,7 @@ class HowToAsk:
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.attempts < 1:
-            raise RecipeError("concurrency and attempts must be at least 1", "256 and 5 are usual")
+            raise RecipeError("concurrency and attempts must be at least 1", "384 and 5 are usual")
         for name in _RATES:
             rate = getattr(self, name)
             if rate is not None and not rate > 0:
@@ -264,6 +269,7 @@ class Built:
     steps: list[Step]
     selectors: list[Selector]
     splits: Splits = field(default_factory=Splits)
+    on_error: OnError = "drop"
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

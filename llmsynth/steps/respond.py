@@ -267,12 +267,14 @@ def _answered(record: Record, completions: Sequence[Completion], run: Run) -> Re
             answers.append(_told(completion, text))
         else:
             missing.append(completion.failure.kind if completion.failure else "empty")
+    record = made_by(record, completions)
+    if answers:
+        record = dataclasses.replace(record, fields={**record.fields, ANSWERS: answers})
     if (waited := _worth_asking_again(completions)) is not None:
         return failed(record, NAME, waited)
-    record = made_by(record, completions)
     if not answers:
         return record.drop("no_answer", f"of {len(completions)} asked for: {', '.join(sorted(set(missing)))}")
-    return dataclasses.replace(record, fields={**record.fields, ANSWERS: answers})
+    return record
 
 
 def _replaced(record: Record, row: _Turns, completion: Completion, run: Run) -> Record:
