@@ -133,6 +133,7 @@ def test_what_will_never_be_answered_is_missing_and_what_may_yet_be_makes_the_ro
     assert done["silent"].dropped.detail == "of 2 asked for: empty"
     assert done["long"].dropped and done["long"].dropped.detail == "of 2 asked for: prompt_too_long"
     assert done["later"].dropped and done["later"].dropped.reason == "timeout"
+    assert len(texts(done["later"])) == 1 == len(done["later"].meta["models"]) - 1  # what came is not lost
     notes: Any = run.notes["respond"]
     assert notes["missing"] == {"content_filter": 1, "empty": 2, "prompt_too_long": 2} and notes["failed"] == {
         "timeout": 1
