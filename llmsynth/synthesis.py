@@ -128,10 +128,10 @@ def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -
 def validate(run: Run, built: Built) -> None:
     """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
     built.generator.validate(run)
+    columns = built.generator.about.columns
+    made = {**columns, **columns_behind(built.steps, columns)}
     if not asks(built.generator):  # rows that are there already have the columns they have
-        columns = built.generator.about.columns
         refuse_unread(built.steps, columns, ("steps",))
-        made = {**columns, **columns_behind(built.steps, columns)}
         refuse_unread(built.selectors, made, ("selectors",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:

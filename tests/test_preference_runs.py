@@ -301,6 +301,7 @@ def test_a_mistake_surfaces_before_anything_is_asked(tmp_path: Path) -> None:
         ({"use": "preference", "by": "jury"}, "steps\\[1\\].by"),
         ({"use": "preference", "judge": {"rubric": "splendour"}}, "no prompt judge/rubrics/splendour"),
         ({"use": "respond", "samples": 3, "replace": "last"}, "3 answers cannot take the place of one"),
+        ({"use": "respond", "answers": "input"}, "there is a column input already, and it holds no answers"),
     ]:
         with pytest.raises(LlmsynthError, match=said):
             run(recipe([STEPS[0], step]), tmp_path / "out", lambda request: pytest.fail("asked"))
@@ -327,25 +328,23 @@ def test_the_built_in_recipe_makes_pairs_offline(tmp_path: Path) -> None:
 
 def test_the_real_pocket_teacher_is_no_judge_and_every_row_says_so(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    rows = [{"instruction": "Give the opposite of the word.", "input": word} for word in ("small", "hot")]
+    rows = [{"instruction": "Give the opposite of the word.", "input": "small", "output": "big, or so"}]
     source = lines(tmp_path / "q.jsonl", rows)
     made = Recipe.from_data(
         {
             "generator": {"use": "rows", "path": str(source)},
             "models": {"default": {"use": "pocket"}},
             "steps": [
-                {"use": "respond", "models": ["strong", "weak"], "samples": 1, "sampling": {"max_tokens": 20}},
-                {"use": "preference", "own": True, "judge": {"sampling": {"max_tokens": 24}}},
+                {"use": "respond", "samples": 1, "sampling": {"temperature": 0.0, "max_tokens": 9}},
+                {"use": "preference", "own": True, "judge": {"sampling": {"max_tokens": 9}}},
             ],
         }
     )
     result = synthesize(made, tmp_path / "out")
-    rows_told, notes = result.report["rows"], result.report["notes"]
-    assert rows_told["in"] == 2 == sum(rows_told["dropped"].values()) + rows_told["kept"]
-    assert set(rows_told["dropped"]) <= {"unscored_answers", "equal_answers", "too_few_answers"}
-    assert notes["respond"]["asked"] == 4
-    judged = notes.get("judge", {"scored": 0, "unscored": {}})
+    [record] = result.records()
+    assert [answer["text"] for answer in record.fields["answers"]] == ["large"]
     assert (
-        judged["scored"] + sum(judged["unscored"].values())
-        == result.report["usage"].get("judge", {"answers": 0})["answers"]
+        record.dropped and record.dropped.reason == "unscored_answers" and "of 2 have a score" in record.dropped.detail
     )
+    judged = result.report["notes"]["judge"]
+    assert judged["scored"] + sum(judged["unscored"].values()) == 2 == result.report["usage"]["judge"]["answers"]

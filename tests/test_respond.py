@@ -15,7 +15,8 @@ from llmsynth.errors import RecipeError
 from llmsynth.journal import Journal, read_entries
 from llmsynth.layout import Layout
 from llmsynth.request import Failure, RequestFailedError
-from llmsynth.steps.respond import ANSWERS_TYPE, Respond
+from llmsynth.steps._answers import TYPE
+from llmsynth.steps.respond import Respond
 from tests.judging import apply, asked, row, run_of
 
 TALK = [
@@ -70,7 +71,24 @@ def test_every_answer_is_kept_with_its_model_its_place_in_the_journal_and_why_it
         "models": {"strong": 1, "weak": 3},
         "finish_reasons": {"stop": 3, "length": 1},
     }
-    assert Respond().columns_after({"instruction": "string"}) == {"instruction": "string", "answers": ANSWERS_TYPE}
+    assert Respond().columns_after({"instruction": "string"}) == {"instruction": "string", "answers": TYPE}
+
+
+def test_answers_come_behind_those_that_are_there(journal: Journal) -> None:
+    [done] = apply(Respond(samples=1), [row(answers=["mine", {"text": "theirs", "score": 2}])], run_of(journal))
+    assert texts(done)[:2] == ["mine", "theirs"] and len(texts(done)) == 3
+    assert len({tuple(answer) for answer in done.fields["answers"]}) == 1  # all of one shape
+    assert Respond().columns_after({"answers": "list<string>"}) == {"answers": TYPE}
+
+
+def test_a_column_of_that_name_which_holds_something_else_is_left_alone(journal: Journal) -> None:
+    squad = 'struct<"text": list<string>, "answer_start": list<int32>>'
+    with pytest.raises(RecipeError, match="there is a column answers already"):
+        Respond().columns_after({"question": "string", "answers": squad})
+    step = Respond(samples=1, answers="responses")
+    assert step.columns_after({"answers": squad}) == {"answers": squad, "responses": TYPE}
+    [done] = apply(step, [row(answers={"text": ["a"]})], run_of(journal))
+    assert done.fields["answers"] == {"text": ["a"]} and len(done.fields["responses"]) == 1
 
 
 def test_a_conversation_is_asked_up_to_its_last_answer_or_to_the_question_it_ends_in(journal: Journal) -> None:

@@ -13,6 +13,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
+from llmsynth.steps._answers import FIELD, Answer, answers_in
 from llmsynth.steps._pair import Against, choose, pair_columns, paired
 from llmsynth.steps._question import Question, question_of
 from llmsynth.steps._scoring import judged_with, trail_of
@@ -20,13 +21,10 @@ from llmsynth.steps._task import Columns, NoTask
 from llmsynth.steps.heuristics import Heuristics
 from llmsynth.steps.judge import Judge
 from llmsynth.steps.pairwise import PairwiseJudge
-from llmsynth.steps.respond import ANSWERS
 from llmsynth.steps.reward import RewardModel
 
 NAME = "preference"
 _SCORES = ("score_chosen", "score_rejected")
-_ABOUT = ("role", "model", "finish_reason", "journal")
-_TEXT = ("text", "content", "response", "completion")  # the keys under which an answer's text may be
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Preference:
     against: Against = "worst"
     own: bool = False
     truncated: bool = False
-    answers: str = ANSWERS
+    answers: str = FIELD
     ranking: tuple[str, ...] = ()
     judge: Judge = field(default_factory=lambda: Judge(rubric="preference"))
     pairwise: PairwiseJudge = field(default_factory=lambda: PairwiseJudge(rubric="preference"))
@@ -136,12 +134,12 @@ class Preference:
         question = question_of(record, self.columns)
         if isinstance(question, NoTask):
             return Drop(*question)
-        there = _answers(record.fields.get(self.answers))
+        there = answers_in(record.fields.get(self.answers))
         if there is None or (not there and not self.own):
             return Drop("no_answers", f"the field {self.answers!r} holds no list of answers")
         if self.own and (text := question.task.output.strip()):
             made = record.meta.get("models", ())[: record.meta.get("completions")]
-            there.append(Answer(len(there), text, "", str(made[-1]) if made else "", "", ""))
+            there.append(Answer(text, model=str(made[-1]) if made else ""))
         able = [one for one in there if one.text and (self.truncated or one.finish_reason != "length")]
         if len(able) < 2:
             return Drop("too_few_answers", f"{len(able)} of {len(there)} can take part")
@@ -158,10 +156,10 @@ class Preference:
         asked = {"instruction": task.instruction, "input": task.input, "source": task.source}
         if self.by == "pairwise":
             return [
-                Record(f"{id}#{a.place}-{b.place}", {**asked, "first": a.text, "second": b.text}, _made(a, b))
+                Record(id, {**asked, "first": a.text, "second": b.text}, _made(a, b))
                 for a, b in combinations(answers, 2)
             ]
-        return [Record(f"{id}#{one.place}", {**asked, "output": one.text}, _made(one)) for one in answers]
+        return [Record(id, {**asked, "output": one.text}, _made(one)) for one in answers]
 
     def _decided(self, record: Record, contest: _Contest, judged: list[Record], run: Run) -> Record:
         failed = next((one.dropped for one in judged if one.status == "failed"), None)
@@ -203,33 +201,9 @@ class Preference:
         )
 
 
-class Answer(NamedTuple):
-    """One of a row's answers; what is not known of it is empty. place: among them."""
-
-    place: int
-    text: str
-    role: str
-    model: str
-    finish_reason: str
-    journal: str
-
-
 class _Contest(NamedTuple):
     question: Question
     answers: list[Answer]
-
-
-def _answers(value: Any) -> list[Answer] | None:
-    """The answers that a field holds; None where it holds no list of any."""
-    if not isinstance(value, list):
-        return None
-    answers = []
-    for place, one in enumerate(value):
-        about: Mapping[str, Any] = one if isinstance(one, Mapping) else {"text": one}
-        text = next((about[key] for key in _TEXT if isinstance(about.get(key), str)), "")
-        told = (str(about.get(name) or "") for name in _ABOUT)
-        answers.append(Answer(place, text.strip(), *told))
-    return answers
 
 
 def _made(*answers: Answer) -> dict[str, Any]:
@@ -257,7 +231,7 @@ def _with_scores(record: Record, name: str, answers: Sequence[Answer], scores: S
     there = record.fields.get(name) or []
     told = [
         {**one, "score": known.get(about.text)} if isinstance(one, Mapping) else one
-        for one, about in zip(there, _answers(there) or (), strict=True)
+        for one, about in zip(there, answers_in(there) or (), strict=True)
     ]
     return dataclasses.replace(record, fields={**record.fields, name: told})
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Literal
 
-from llmsynth.column_types import type_name
 from llmsynth.errors import RecipeError
 from llmsynth.forecast import Expected, StageEstimate, scaled, tokens_per_answer
 from llmsynth.parsing.wrapping import without_thinking
@@ -16,6 +15,7 @@ from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
+from llmsynth.steps._answers import FIELD, TYPE, Answer, answers_in, are_answers
 from llmsynth.steps._question import Question, answered_turns, asked_turns, of_conversations, question_of
 from llmsynth.steps._scoring import answers_by_role, failed, in_vain, made_by
 from llmsynth.steps._task import Columns, NoTask
@@ -23,18 +23,16 @@ from llmsynth.text import rough_tokens
 
 NAME = "respond"
 _SOME_ANSWER = "An answer of some length, as there is none to go by. " * 20
-ANSWERS = "answers"  # the field that holds them
-_KEYS = ("text", "role", "model", "finish_reason", "journal")
-ANSWERS_TYPE = type_name(type_name(fields=dict.fromkeys(_KEYS, "string")))
 
 
 @dataclass(frozen=True)
 class Respond:
     """Asks one or several models to answer each row's own question, and keeps every answer.
 
-    The field `answers` gets a list of them, in the order of `models`: each with its text, the role that was asked, the
-    model, why it ended, and where the journal has it. A conversation is asked up to its last answer, or to its end
-    where it ends in a question, turn by turn; other rows through the prompt `respond/answer`.
+    The field `answers` gets a list of them, in the order of `models`, behind those that are there already: each with
+    its text, the role that was asked, the model, why it ended, and where the journal has it. A conversation is asked up
+    to its last answer, or to its end where it ends in a question, turn by turn; other rows through the prompt
+    `respond/answer`.
 
     models: the roles that are asked, each the stage of its requests; the model `default` stands in for one that the
         recipe does not have. Sampling that differs by model is that of `models.<role>.sampling`.
@@ -43,6 +41,7 @@ class Respond:
     replace: put the one answer that is asked for in the place of the row's own: of its last one ("last"), or of every
         answer in a conversation ("all"), in order, each after the new ones before it. The old ones stay in
         `meta["replaced"]`, and there is no field `answers`.
+    answers: the field that gets them, where the rows have something else of that name.
 
     An answer that will not come however often it is asked for, such as one that the provider withholds, is missing, and
     so is an empty one; a row for which none came is dropped as `no_answer`. Where one may yet come the row failed, and
@@ -53,6 +52,7 @@ class Respond:
     samples: int | dict[str, int] = 4
     draw: int | None = None
     replace: Literal["none", "last", "all"] = "none"
+    answers: str = FIELD
     columns: Columns = Columns()
     sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
 
@@ -80,9 +80,17 @@ class Respond:
         return sum(counts[: self.draw])
 
     def columns_after(self, columns: Mapping[str, str]) -> Mapping[str, str]:
-        """The dataset gets the answers; or an answer for each question, where there was none."""
+        """The dataset gets the answers; or an answer for each question, where there was none.
+
+        Raises `RecipeError` for a column of that name which holds something else.
+        """
         if self.replace == "none":
-            return {**columns, ANSWERS: ANSWERS_TYPE}
+            if not are_answers(columns.get(self.answers, TYPE)):
+                raise RecipeError(
+                    f"there is a column {self.answers} already, and it holds no answers of models",
+                    "name another for them: answers: responses, and the same for the step preference",
+                )
+            return {**columns, self.answers: TYPE}
         there = self.columns.output in columns or of_conversations(columns, self.columns)
         return columns if there else {**columns, self.columns.output: "string"}
 
@@ -113,16 +121,17 @@ class Respond:
         return stages
 
     def like_after(self, records: Sequence[Record]) -> list[Record]:
-        """The records, each with as many answers as will be there, like its own one."""
+        """The records, each with as many answers as will be there, like its own one; as they are once some came."""
         if self.replace != "none":
             return list(records)
         done = []
         for record in records:
             question = question_of(record, self.columns)
-            if isinstance(question, Question) and ANSWERS not in record.fields:
+            came = any(answer.role in self.models for answer in answers_in(record.fields.get(self.answers)) or ())
+            if isinstance(question, Question) and not came:
                 text = _like_answer(question)
-                answers = [{"text": f"{text} ({number})"} for number in range(self._most)]
-                record = dataclasses.replace(record, fields={**record.fields, ANSWERS: answers})
+                answers = [Answer(f"{text} ({number})", self.models[0]) for number in range(self._most)]
+                record = _with(record, self.answers, answers)
             done.append(record)
         return done
 
@@ -141,7 +150,7 @@ class Respond:
         told = {role: iter(completions) for role, completions in (await answers_by_role(run, requests)).items()}
         for place, roles in waiting:
             completions = [next(told[role]) for role in roles for _ in range(self._samples(role))]
-            done[place] = _answered(batch[place], completions, run)
+            done[place] = _answered(batch[place], self.answers, completions, run)
         return done
 
     async def _replacing(self, batch: list[Record], run: Run) -> list[Record]:
@@ -257,9 +266,9 @@ def _request(role: str, question: Question, prompt: Prompt, sampling: Sampling) 
     return Request(role, prompt.render(instruction=task.instruction, input=task.input), sampling, prompt.id)
 
 
-def _answered(record: Record, completions: Sequence[Completion], run: Run) -> Record:
+def _answered(record: Record, field: str, completions: Sequence[Completion], run: Run) -> Record:
     """The record with the answers that came."""
-    answers: list[dict[str, str]] = []
+    answers: list[Answer] = []
     missing: list[str] = []
     for completion in completions:
         text = _text(completion, run)
@@ -269,7 +278,7 @@ def _answered(record: Record, completions: Sequence[Completion], run: Run) -> Re
             missing.append(completion.failure.kind if completion.failure else "empty")
     record = made_by(record, completions)
     if answers:
-        record = dataclasses.replace(record, fields={**record.fields, ANSWERS: answers})
+        record = _with(record, field, answers)
     if (waited := _worth_asking_again(completions)) is not None:
         return failed(record, NAME, waited)
     if not answers:
@@ -321,7 +330,13 @@ def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
-def _told(completion: Completion, text: str) -> dict[str, str]:
+def _told(completion: Completion, text: str) -> Answer:
     assert completion.request is not None
-    values = (text, completion.request.stage, completion.model, completion.finish_reason, completion.key)
-    return dict(zip(_KEYS, values, strict=True))
+    return Answer(text, completion.request.stage, completion.model, completion.finish_reason, completion.key)
+
+
+def _with(record: Record, field: str, answers: Sequence[Answer]) -> Record:
+    """The record with further answers."""
+    there = answers_in(record.fields.get(field)) or []
+    told = [answer._asdict() for answer in (*there, *answers)]
+    return dataclasses.replace(record, fields={**record.fields, field: told})
