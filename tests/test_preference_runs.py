@@ -242,6 +242,10 @@ def test_rows_of_ones_own_as_conversations_by_the_command_line(llmsynth: Any) ->
     rows = load_dataset("out/dataset", split="train", cache_dir="cache")
     assert rows[0]["prompt"] == talk[:1] and rows[0]["topic"] == kept[0].fields["topic"]
     assert "messages" not in rows.column_names and "answers" not in rows.column_names
+    exported = llmsynth("export", "out", "--format", "preference", "-o", "pairs.jsonl")
+    assert exported.code == 0, exported.err
+    told = [json.loads(line) for line in Path("pairs.jsonl").read_text().splitlines()]
+    assert [(row["chosen"], row["prompt"]) for row in told] == [(r.fields["chosen"], talk[:1]) for r in kept]
 
 
 def test_questions_alone_get_answers_by_the_command_line(llmsynth: Any) -> None:  # noqa: F811

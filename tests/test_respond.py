@@ -217,6 +217,20 @@ def test_an_answer_that_was_cut_short_or_never_came_replaces_nothing(journal: Jo
     assert empty.dropped and empty.dropped.reason == "no_answer" and empty.fields["output"] == "The Danube."
 
 
+def test_a_conversation_that_could_not_be_made_anew_to_its_end_is_none_by_halves(journal: Journal) -> None:
+    def say(request: Request, number: int) -> str | Completion:
+        if "longer" in asked(request):
+            raise RequestFailedError("timeout", "no answer in time", retryable=True)
+        return Completion("cut", "length") if "Hi" in asked(request) else "The Rhine."
+
+    hello = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    batch = [Record("late", {"messages": TALK}), Record("cut", {"messages": [*TALK[:3], *hello]})]
+    late, cut = apply(Respond(samples=1, replace="all"), batch, run_of(journal, backends(Speaker("default", say))))
+    assert late.status == "failed" and late.fields == {"messages": None}
+    assert cut.dropped and cut.dropped.reason == "truncated" and cut.fields == batch[1].fields
+    assert len(cut.meta["journal"]) == 2  # both were paid for
+
+
 def test_turns_with_more_than_a_role_stay_of_one_shape(journal: Journal) -> None:
     turns = [{"role": "user", "content": "Hi", "name": "Ada"}]
     step = Respond(samples=1, replace="last")

@@ -44,8 +44,9 @@ class Respond:
     answers: the field that gets them, where the rows have something else of that name.
 
     An answer that will not come however often it is asked for, such as one that the provider withholds, is missing, and
-    so is an empty one; a row for which none came is dropped as `no_answer`. Where one may yet come the row failed, and
-    the next run asks again. Other reasons: `no_question`, `too_long`; `truncated`, of an answer that is to replace one.
+    so is an empty one; a row for which none came is dropped as `no_answer`. Where one may yet come the row failed, with
+    the answers that came, or null for one to replace, and the next run asks again. Other reasons: `no_question`,
+    `too_long`; `truncated`, of an answer that is to replace one.
     """
 
     models: tuple[str, ...] = (NAME,)
@@ -175,8 +176,13 @@ class Respond:
             told = await answers_by_role(run, requests)
             for role in self.models:
                 for place, completion in zip(places[role], told[role], strict=True):
-                    done[place] = _replaced(done[place], waiting[place], completion, run)
-                    if done[place].dropped or not waiting[place].left:
+                    after = _replaced(done[place], waiting[place], completion, run)
+                    if after.dropped:  # half of it made anew is nothing to look at
+                        after = dataclasses.replace(after, fields=batch[place].fields)
+                    if after.status == "failed":  # where such rows are wanted, it is with null
+                        after = dataclasses.replace(after, fields={**after.fields, waiting[place].asks.field: None})
+                    done[place] = after
+                    if after.dropped or not waiting[place].left:
                         del waiting[place]
         return done
 
