@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from llmsynth import FakeBackend, Recipe, Request, synthesize
+from llmsynth import Completion, FakeBackend, Recipe, Request, synthesize
 from llmsynth.estimate import estimate
-from llmsynth.journal import read_entries
+from llmsynth.journal import Journal, read_entries
+from llmsynth.steps.preference import Preference
+from llmsynth.steps.respond import Respond
 from llmsynth.synthesis import Result
-from tests.judging import asked, between
+from tests.judging import asked, between, row, run_of
 from tests.lives import contents, finish, report, start
 from tests.loopback import Loopback
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
@@ -127,6 +130,42 @@ def test_the_same_whatever_the_concurrency_and_a_rerun_asks_nothing(tmp_path: Pa
         raise AssertionError("asked again")
 
     assert list(run(recipe(), tmp_path / "64", nobody).records()) == told[1]
+
+
+class Late(FakeBackend):
+    """Answers after a few turns of the event loop, differently many for each request."""
+
+    async def complete(self, request: Request) -> Completion:
+        for _ in range(random.Random(request.key).randrange(12)):
+            await asyncio.sleep(0)
+        return await super().complete(request)
+
+
+def test_rows_that_come_while_it_waits_for_others_change_nothing(tmp_path: Path) -> None:
+    rows = [row(str(n), f"Question {n % 3}") for n in range(24)]  # alike, so that the order of asking tells
+    steps = Respond(models=("strong", "weak"), samples=2), Preference()
+    assert all(step.overlaps for step in steps)
+
+    def made(under_way: bool) -> list[Any]:
+        journal = Journal(tmp_path / str(under_way) / "journal.jsonl")
+        run = run_of(journal, {"default": Late(teacher)})
+
+        async def work() -> list[Any]:
+            records = rows
+            for step in steps:
+                tasks = []
+                for first in range(0, len(records), 6):
+                    tasks.append(asyncio.ensure_future(step.apply(records[first : first + 6], run)))
+                    await (asyncio.sleep(0) if under_way else tasks[-1])
+                records = [record for task in tasks for record in await task]
+            await run.model("default").aclose()
+            return records
+
+        records = asyncio.run(work())
+        journal.close()
+        return records
+
+    assert made(True) == made(False)
 
 
 def test_another_seed_of_randomness_draws_other_models_and_other_rejected_answers(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ class Preference:
         if (self.by == "models") != bool(self.ranking):
             raise RecipeError("ranking belongs to by: models, which needs it", "such as ranking: [strong, weak]")
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether the next rows may come while it waits for a model: it asks for everything at once."""
+        return self.role is not None
+
+    @property
+    def role(self) -> str | None:
+        """The role that is asked, if one is."""
+        return getattr(self._scorer, "role", None) if self.by != "models" else None
+
     def columns_after(self, columns: Mapping[str, str]) -> Mapping[str, str]:
         """The pair and its scores, in place of the task."""
         pair = pair_columns(columns, self.columns, [self.answers])

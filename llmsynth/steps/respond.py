@@ -80,6 +80,11 @@ class Respond:
         counts = sorted(map(self._samples, self.models), reverse=True)
         return sum(counts[: self.draw])
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether the next rows may come while it waits: where it asks for all answers at once."""
+        return self.replace != "all"
+
     def columns_after(self, columns: Mapping[str, str]) -> Mapping[str, str]:
         """The dataset gets the answers; or an answer for each question, where there was none.
 
