@@ -55,7 +55,7 @@ def record_of(header: Mapping[str, Any], blocks: Iterable[Block]) -> Record:
 
 
 def _read(card: str) -> tuple[Header, str]:
-    header, body = split(card.removeprefix("\ufeff").replace("\r\n", "\n"))
+    header, body = split(card.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
     return Header() if header is None else Header.read(header), body
 
 
