@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
+from llmsynth.cards.words import CardWords
 from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
 from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
@@ -50,7 +51,7 @@ class Recipe(BaseModel):
     categories: fields, or keys of the provenance, by whose values the report tells what was lost.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
-    license, language: for the card; llmsynth cannot know them.
+    license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +68,7 @@ class Recipe(BaseModel):
     caps: dict[str, Any] = {}
     license: str | None = None
     language: list[str] = ["en"]
+    card: dict[str, Any] = {}
 
     @classmethod
     def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -145,7 +147,7 @@ class Recipe(BaseModel):
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
-        return Built(generator, models, caps, steps, selectors)
+        return Built(generator, models, caps, steps, selectors, options.build(CardWords, self.card, ("card",)))
 
     @property
     def generators(self) -> list[str]:
@@ -175,6 +177,8 @@ class Recipe(BaseModel):
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
         data["selectors"] = resolved_steps(self.selectors, built.selectors)
+        if not self.card:  # what is not said has no default to be spelled out
+            del data["card"]
         return data
 
     def funnel(self) -> Funnel:
@@ -251,6 +255,7 @@ class Built:
     caps: Caps
     steps: list[Step]
     selectors: list[Selector]
+    words: CardWords = field(default_factory=CardWords)
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -274,6 +279,7 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
 def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
+    result.pop("card", None)  # stands in the card itself
     embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
     for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():

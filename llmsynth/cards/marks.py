@@ -44,7 +44,7 @@ class Block:
         return self.digits != _digits(self.text)
 
     def __str__(self) -> str:
-        return f"<!-- llmsynth:{self.name} {self.digits} -->\n{self.text}\n<!-- /llmsynth:{self.name} -->"
+        return f"<!-- llmsynth:{self.name} {self.digits} -->\n{self.text}\n\n<!-- /llmsynth:{self.name} -->"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmsynth.record import Drop
 from llmsynth.request import Completion
-from llmsynth.sources import BUILTIN
+from llmsynth.sources import BUILTIN, OWN_SEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +84,5 @@ def nothing_in(completion: Completion, reason: str, what: str) -> Drop:
 def seed_facts(path: str, count: int) -> dict[str, object]:
     """What the card says of the seeds; only of our own do we know the licence."""
     ours = path == BUILTIN
-    name = "llmsynth's own seed tasks" if ours else Path(path).name
+    name = OWN_SEEDS if ours else Path(path).name
     return {"seeds": name, "seed_count": count, "seed_license": "apache-2.0" if ours else ""}

@@ -14,6 +14,7 @@ from llmsynth.sources.rows import Row, holds_data, kind_of, read_rows
 from llmsynth.sources.seed import Seed, Seeds
 
 BUILTIN = "builtin"
+OWN_SEEDS = "llmsynth's own seed tasks"  # what cards call these
 
 _INSTRUCTION = ("instruction", "prompt", "question")
 _INPUT = ("input", "context")

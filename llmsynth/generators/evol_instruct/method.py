@@ -40,6 +40,7 @@ from llmsynth.similarity import RougeIndex, rouge_l
 from llmsynth.sources import Seed
 from llmsynth.text import one_line, shorten
 
+_PAPERS_OF_PACKS = {"code": ("wizardcoder",), "math": ("wizardmath",)}
 _AFTERWARDS = (
     " Rewritings that gain nothing, repeat the rewriting prompt or cannot be answered are eliminated; the others are"
     " answered from their text alone, and rewritten further."
@@ -135,7 +136,7 @@ class EvolInstruct:
         return About(
             "Evol-Instruct: a language model rewrites each task, round by round, into a harder or a rarer one by an"
             f" operator chosen at random.{_AFTERWARDS}",
-            ("evol-instruct",),
+            ("evol-instruct", *_PAPERS_OF_PACKS.get(self.pack, ())),
         )
 
     def validate(self, run: Run) -> None:
