@@ -10,12 +10,12 @@ from typing import Any
 
 from llmsynth.cards import datasheet, origin, results, using
 from llmsynth.cards.facts import CardFacts
-from llmsynth.cards.frontmatter import Header, joined
 from llmsynth.cards.header import described
 from llmsynth.cards.marks import Block, Body
 from llmsynth.cards.merging import merge, record_of
 from llmsynth.column_types import column_type
 from llmsynth.errors import StorageError
+from llmsynth.frontmatter import Header, joined
 
 # in their order; one that has nothing to say is left out
 _BLOCKS: dict[str, Callable[[CardFacts], str]] = {

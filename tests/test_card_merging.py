@@ -10,9 +10,9 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynth.cards.frontmatter import Header, joined
 from llmsynth.cards.marks import Block, Body
 from llmsynth.cards.merging import edited, merge, record_of
+from llmsynth.frontmatter import Header, joined
 
 
 def card(rows: int = 3, blocks: dict[str, str] | None = None, **header: Any) -> str:

@@ -97,7 +97,7 @@ def _generators(facts: CardFacts) -> str:
 
 
 def _source_license(facts: CardFacts) -> str:
-    return str(facts.source.header.get("license") or "") if facts.curated else ""
+    return facts.source.license if facts.curated else ""
 
 
 def _authors(facts: CardFacts) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from llmsynth.cards.words import CardWords
 from llmsynth.dataset import DatasetInfo
 from llmsynth.papers import Citation
+from llmsynth.sources.readme import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +19,6 @@ class Sampled:
     stage: str
     model: str
     sampling: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the card of a dataset says that was curated; empty where it says nothing, or there is none.
-
-    header: its keys. name: the Hub's "owner/name", where the folder tells.
-    """
-
-    header: Mapping[str, Any] = field(default_factory=dict)
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ class CardFacts:
     generators: tuple[str, ...]
     splits: tuple[DatasetInfo, ...]
     curated: str = ""
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
     method: str = ""
     models: tuple[Mapping[str, Any], ...] = ()
     sampled: tuple[Sampled, ...] = ()

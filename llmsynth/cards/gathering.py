@@ -15,14 +15,15 @@ import yaml
 
 import llmsynth
 from llmsynth.cards.facts import CardFacts, Sampled
-from llmsynth.cards.licences import UNKNOWN
-from llmsynth.cards.sources import source_of
 from llmsynth.dataset import DatasetInfo
 from llmsynth.generators.protocol import asks
+from llmsynth.licences import UNKNOWN
 from llmsynth.papers import cited
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
+from llmsynth.sources.lineage import KEY
+from llmsynth.sources.readme import Source, source_of
 
 _MOST_SAMPLED = 100  # rows of a table that people are to read
 
@@ -45,8 +46,8 @@ class Traces:
             if key not in self._sampled and len(self._sampled) < _MOST_SAMPLED:
                 self._sampled[key] = Sampled(stage, model, sampling)
         if record.dropped is None:
-            self.licenses.update(meta.get("source_licenses") or (UNKNOWN,))
-            self.lineage |= "source_licenses" in meta
+            self.licenses.update(meta.get(KEY) or (UNKNOWN,))
+            self.lineage |= KEY in meta
 
     @property
     def sampled(self) -> tuple[Sampled, ...]:
@@ -78,7 +79,7 @@ def facts_of(
         generators=tuple(recipe.generators),
         splits=splits,
         curated=str(source["name"]) if curated else "",
-        source=source_of(Path(str(getattr(built.generator, "path", "")))) if curated else source_of(None),
+        source=source_of(getattr(built.generator, "path", "")) if curated else Source(),
         method=about.summary,
         models=tuple(
             {
@@ -92,7 +93,7 @@ def facts_of(
         ),
         sampled=traces.sampled,
         prompts=tuple(sorted(traces.prompts)),
-        days=days_of(run.journal.path) if run.journal else None,
+        days=None if run.journal is None else days_of(run.journal.path),
         version=llmsynth.__version__,
         seeds=str(origin.get("seeds", "")),
         seed_count=origin.get("seed_count"),

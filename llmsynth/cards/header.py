@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmsynth.cards.facts import CardFacts
-from llmsynth.cards.licences import hub_license
 from llmsynth.cards.markdown import line
+from llmsynth.licences import hub_license
 from llmsynth.sources import OWN_SEEDS
 
 _TASKS = {"classification": "text-classification"}

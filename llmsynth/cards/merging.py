@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llmsynth.cards.frontmatter import Entry, Header, dumped, joined, split
 from llmsynth.cards.marks import Block, Body, Record, stands_for
+from llmsynth.frontmatter import Entry, Header, dumped, joined, split
 
 _COUNTED = ("size_categories", "configs", "dataset_info")  # never anybody's to edit: they must fit the files
 _OF_CONFIG = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmsynth.cards.facts import CardFacts
-from llmsynth.cards.licences import UNKNOWN
 from llmsynth.cards.markdown import code, count, fenced, line, prose, public, table
+from llmsynth.licences import UNKNOWN
 
 # of a model's settings, what never belongs in public
 _PRIVATE = frozenset({"api_key", "authorization", "headers", "password", "secret", "token"})

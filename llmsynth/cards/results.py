@@ -56,7 +56,7 @@ def not_done(facts: CardFacts) -> list[str]:
     points = []
     if not any(use.endswith("-duplicates") for use in uses):
         points.append("No step looked for duplicates.")
-    if "decontaminate" not in uses and not facts.notes.get("decontaminate"):
+    if not any(note.get("benchmarks") for note in _compared(facts.notes)):
         points.append("Nothing was compared with the items of any test set.")
     return points
 
@@ -79,9 +79,22 @@ def _duplicates(facts: CardFacts) -> Iterator[str]:
 
 
 def _contamination(facts: CardFacts) -> Iterator[str]:
-    note = facts.notes.get("decontaminate")
-    if not isinstance(note, Mapping) or not note.get("benchmarks"):
-        return
+    for note in _compared(facts.notes):
+        if note.get("benchmarks"):
+            yield _found(note)
+
+
+def _compared(notes: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What was noted of test sets: by a step, by a generator, and by the one that made its seeds."""
+    for key in ("decontaminate", "decontamination"):
+        if isinstance(notes.get(key), Mapping):
+            yield notes[key]
+    seeds = notes.get("seeds")
+    if isinstance(seeds, Mapping) and isinstance(seeds.get("notes"), Mapping):
+        yield from _compared(seeds["notes"])
+
+
+def _found(note: Mapping[str, Any]) -> str:
     near = f", or {number(note['near'])} of its words" if note.get("near") else ""
     rows = []
     for name, found in note["benchmarks"].items():
@@ -89,7 +102,7 @@ def _contamination(facts: CardFacts) -> Iterator[str]:
         kinds = (f"{by_kind.get(kind, 0):,}" for kind in ("whole", "ngram", "near"))
         rows.append((code(name), f"{found['texts']:,}", f"{found.get('too_short', 0):,}", *kinds))
     head = ("test set", "items", "too short to look for", "found whole", "in part", "nearly")
-    yield (
+    return (
         f"Compared with the items of test sets: {note['looked_at']:,} texts were looked at for a whole item, for"
         f" {note['ngram']} words of one in a row{near}.\n\n{table(head, rows)}"
     )
@@ -159,7 +172,7 @@ def cost(facts: CardFacts) -> str:
     """What was asked, and what it took. An unknown price is said."""
     if not facts.usage:
         return ""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             code(stage),
             f"{used['answers']:,}",

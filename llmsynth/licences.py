@@ -23,3 +23,8 @@ def hub_license(name: str) -> str:
     """The Hub's name of a licence, such as cc-by-4.0 for "CC BY 4.0"; empty where it has none."""
     plain = re.sub(r"[\s_]+", "-", name.strip().lower())
     return plain if plain in KNOWN else ""
+
+
+def named(license: str) -> str:
+    """A licence by the Hub's name if it has one, else as somebody called it."""
+    return hub_license(license) or " ".join(license.split())
