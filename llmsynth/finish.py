@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ def write_results(
     columns = dict(about.columns)
     used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
     records = used.by(read_records(directory / "records"))
+    gaps: Counter[str] = Counter()
+    if built.on_error == "null":
+        records = _with_failed(records, gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
     else:
@@ -44,7 +48,7 @@ def write_results(
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
     }
-    write_card(folder, facts_of(recipe, run, built, (info,), used.traces, report))
+    write_card(folder, facts_of(recipe, run, built, (info,), used.traces, report, gaps))
     return report
 
 
@@ -73,6 +77,16 @@ class _Used:
         return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
 
 
+def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:
+    """The records, those that failed as kept ones if they hold anything: `meta` says so, `gaps` counts them."""
+    for record in records:
+        if record.dropped is not None and record.dropped.failed and any(record.fields.values()):
+            meta = {**record.meta, "failed": record.dropped.reason}
+            gaps[record.dropped.reason] += 1
+            record = Record(record.id, record.fields, meta, record.scores)
+        yield record
+
+
 def _conversations(records: Iterable[Record]) -> Iterator[Record]:
     """The kept records, each with its conversation beside the plain columns."""
     for record in records:
@@ -81,7 +95,8 @@ def _conversations(records: Iterable[Record]) -> Iterator[Record]:
             instruction, given, output = (text_of(fields.get(name)) for name in ("instruction", "input", "output"))
             asked = f"{instruction}\n\n{given}" if given else instruction
             turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": output}]
-            yield Record(record.id, {**fields, "messages": turns}, record.meta, record.scores)
+            whole = fields.get("output") is not None  # else a model gave no answer, and the row is wanted all the same
+            yield Record(record.id, {**fields, "messages": turns if whole else None}, record.meta, record.scores)
 
 
 def _answers(run: Run) -> int:

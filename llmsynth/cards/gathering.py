@@ -65,8 +65,12 @@ def facts_of(
     splits: tuple[DatasetInfo, ...],
     traces: Traces,
     report: Mapping[str, Any],
+    gaps: Counter[str],
 ) -> CardFacts:
-    """What there is to say of a run whose records have passed by `traces`, and whose report this will be."""
+    """What there is to say of a run whose records have passed by `traces`, and whose report this will be.
+
+    gaps: rows that are there although no model answered, by reason.
+    """
     about, tally = built.generator.about, run.tally
     resolved = recipe.resolved()
     public = publishable(resolved)
@@ -100,7 +104,8 @@ def facts_of(
         seed_license=str(origin.get("seed_license", "")),
         licenses=dict(traces.licenses) if curated or origin.get("seed_count") is not None or traces.lineage else {},
         dropped=dict(sorted(tally.dropped.items())),
-        failed=dict(sorted(tally.failed.items())),
+        failed=dict(sorted((Counter(tally.failed) - gaps).items())),
+        limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
         steps=steps,
         funnel=tuple(report["funnel"]),
         scores=report.get("scores", {}),
