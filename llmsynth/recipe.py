@@ -287,7 +287,8 @@ def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
     result.pop("card", None)  # stands in the card itself
-    embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
+    steps = [*result.get("steps", ()), *result.get("selectors", ())]
+    embedders = [step["embedder"] for step in steps if isinstance(step.get("embedder"), dict)]
     for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():
             del model[key]

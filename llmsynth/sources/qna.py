@@ -17,6 +17,7 @@ numbers of examples are not asked for, as a seed here is an example to show and 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -236,8 +237,9 @@ def _licenses(leaf: Leaf, root: yaml.MappingNode) -> tuple[str, ...]:
     """What `attribution` says in a leaf or its examples, and the file attribution.txt beside it, of works it uses."""
     said = [value for node in _attributions(root) for value in _scalars(node, "license")]
     beside = leaf.path.with_name("attribution.txt")
-    if beside.is_file() and not beside.is_symlink() and beside.stat().st_size <= _MOST_BYTES:
-        said += _OF_THE_WORK.findall(beside.read_text(encoding="utf-8-sig", errors="replace"))
+    with contextlib.suppress(OSError):  # what cannot be read says nothing
+        if beside.is_file() and not beside.is_symlink() and beside.stat().st_size <= _MOST_BYTES:
+            said += _OF_THE_WORK.findall(beside.read_text(encoding="utf-8-sig", errors="replace"))
     return tuple(dict.fromkeys(named(name) for name in said if name.strip() and len(name) <= _LONGEST_NAME))
 
 
