@@ -22,7 +22,7 @@ from llmsynth.papers import cited
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
-from llmsynth.sources.lineage import KEY
+from llmsynth.sources.licensing import KEY
 from llmsynth.sources.readme import Source, source_of
 
 _MOST_SAMPLED = 100  # rows of a table that people are to read
@@ -34,7 +34,7 @@ class Traces:
 
     prompts: set[str] = field(default_factory=set)
     licenses: Counter[str] = field(default_factory=Counter)
-    lineage: bool = False  # whether any record knows of licences
+    told: bool = False  # whether any record knows of licences
     _sampled: dict[tuple[str, str, str], Sampled] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
@@ -47,7 +47,7 @@ class Traces:
                 self._sampled[key] = Sampled(stage, model, sampling)
         if record.dropped is None:
             self.licenses.update(meta.get(KEY) or (UNKNOWN,))
-            self.lineage |= KEY in meta
+            self.told |= KEY in meta
 
     @property
     def sampled(self) -> tuple[Sampled, ...]:
@@ -102,7 +102,7 @@ def facts_of(
         seeds=str(origin.get("seeds", "")),
         seed_count=origin.get("seed_count"),
         seed_license=str(origin.get("seed_license", "")),
-        licenses=dict(traces.licenses) if curated or origin.get("seed_count") is not None or traces.lineage else {},
+        licenses=dict(traces.licenses) if curated or origin.get("seed_count") is not None or traces.told else {},
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted((Counter(tally.failed) - gaps).items())),
         limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),

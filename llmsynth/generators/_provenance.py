@@ -12,7 +12,7 @@ from llmsynth.licences import UNKNOWN
 from llmsynth.record import Drop
 from llmsynth.request import Completion
 from llmsynth.sources import BUILTIN, OWN_SEEDS, Seed
-from llmsynth.sources.lineage import joined
+from llmsynth.sources.licensing import joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.run import Run
 from llmsynth.sources import read_rows
 from llmsynth.sources.inference import converted
-from llmsynth.sources.lineage import KEY, licenses_in
+from llmsynth.sources.licensing import KEY, licenses_in
 from llmsynth.sources.readme import source_of
 from llmsynth.sources.runs import is_run, kept_records, survey_run
 from llmsynth.sources.survey import Survey, holds_text, survey

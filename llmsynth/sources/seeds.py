@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from llmsynth.errors import SourceError
 from llmsynth.licences import named
 from llmsynth.sources.checks import UnusableError, filled, printable, text
-from llmsynth.sources.lineage import licenses_in
+from llmsynth.sources.licensing import licenses_in
 from llmsynth.sources.qna import LAYOUT, Leaf, MisplacedError, find_leaves, read_leaf, same_task
 from llmsynth.sources.readme import source_of
 from llmsynth.sources.rows import Row, holds_data, kind_of, read_rows

@@ -24,8 +24,8 @@ from llmsynth.generators.evol_instruct.rows import (
     Row,
     Stop,
     id_of,
-    lineage,
     lineage_of,
+    provenance_of,
     rating_in,
     widths,
 )
@@ -224,7 +224,14 @@ class Work:
         """A seed as a record, with the answer it came with."""
         given, answer = seed.instances[0]
         fields = {"instruction": seed.instruction, "input": given, "output": answer}
-        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": [], **lineage(seed)}
+        origin = {
+            "round": 0,
+            "lineage": seed.id,
+            "parents": [],
+            "source": seed.source,
+            "history": [],
+            **provenance_of(seed),
+        }
         trail, scores = Trail(NAME, origin), {}
         if self.options.difficulty:
             text = Row.of(seed).text

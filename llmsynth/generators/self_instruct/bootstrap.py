@@ -11,7 +11,7 @@ from llmsynth.record import Drop
 from llmsynth.run import Run
 from llmsynth.similarity import Match, RougeIndex
 from llmsynth.sources import Seed
-from llmsynth.sources.lineage import joined
+from llmsynth.sources.licensing import joined
 
 
 @dataclass(frozen=True, slots=True)

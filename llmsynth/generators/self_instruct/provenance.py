@@ -7,7 +7,7 @@ from typing import Any
 
 from llmsynth.generators._provenance import Trail
 from llmsynth.generators.self_instruct.bootstrap import Shown
-from llmsynth.sources.lineage import KEY, joined
+from llmsynth.sources.licensing import KEY, joined
 
 
 def trail_from(generator: str, round: int, shown: Sequence[Shown]) -> Trail:
