@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from llmsynth.card import PAPERS, CardFacts, write_card
+from llmsynth.card import write_card
+from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
-from llmsynth.generators.protocol import asks
-from llmsynth.recipe import Built, Recipe, publishable
+from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
@@ -42,36 +41,9 @@ async def write_results(
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         records, columns = _conversations(records), {**columns, "messages": "messages"}
     infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
-    tally = run.tally
-    resolved = recipe.resolved()
-    source: Any = run.notes.get("source")
-    started_from = _started_from(run.notes)
-    facts = CardFacts(
-        name=recipe.name,
-        generators=tuple(recipe.generators),
-        splits=infos,
-        curated="" if source is None or asks(built.generator) else str(source["name"]),
-        method=about.summary,
-        models=tuple(
-            {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
-        ),
-        prompts=tuple(sorted(used.prompts)),
-        seeds=str(started_from.get("seeds", "")),
-        seed_count=started_from.get("seed_count"),
-        seed_license=str(started_from.get("seed_license", "")),
-        dropped=dict(sorted(tally.dropped.items())),
-        failed=dict(sorted((Counter(tally.failed) - gaps).items())),
-        limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
-        recipe_name=recipe.name,
-        recipe=yaml.safe_dump(publishable(resolved), sort_keys=False, allow_unicode=True, width=100),
-        license=recipe.license or "",
-        languages=tuple(recipe.language),
-        citations=tuple(PAPERS[key] for key in about.papers),
-    )
-    write_card(folder, facts)
-    return {
+    report = {
         "target": run.target,
-        "rows": tally.report(),
+        "rows": run.tally.report(),
         **({"splits": {i.split: i.rows for i in infos if i.config == DEFAULT}} if built.splits.divide else {}),
         "funnel": funnel.report(),
         **used.scores.told(),
@@ -80,6 +52,8 @@ async def write_results(
         "unused_answers": _unused(run, used),
         "notes": run.notes,
     }
+    write_card(folder, facts_of(recipe, run, built, infos, used.traces, report, gaps))
+    return report
 
 
 class _Used:
@@ -92,7 +66,7 @@ class _Used:
         self._heard = heard
         self.scores = scores
         self.variety = variety
-        self.prompts: set[str] = set()
+        self.traces = Traces()
         self._keys: dict[str, array[int]] = {}
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -101,8 +75,7 @@ class _Used:
                 self._heard()
             self.scores.add(record)
             self.variety.add(record)
-            if "prompts" in record.meta:
-                self.prompts.update(record.meta["prompts"])
+            self.traces.add(record)
             if "journal" in record.meta:
                 self._note(record.meta["journal"], record.meta.get("stages", ()))
             yield record
@@ -117,13 +90,6 @@ class _Used:
     @property
     def answers(self) -> dict[str, int]:
         return {stage: len(np.unique(np.frombuffer(keys, np.uint64))) for stage, keys in self._keys.items()}
-
-
-def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is noted of the seeds that nobody made in this run."""
-    while isinstance(notes.get("seeds"), dict):
-        notes = notes["seeds"]["notes"]
-    return notes
 
 
 def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:

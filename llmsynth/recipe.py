@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
+from llmsynth.cards.words import CardWords
 from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
 from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
@@ -61,7 +62,7 @@ class Recipe(BaseModel):
     on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
         its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
         something; one that has no field yet is not. "raise": the first one ends the run, resumably.
-    license, language: for the card; llmsynth cannot know them.
+    license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +83,7 @@ class Recipe(BaseModel):
     on_error: OnError = "drop"
     license: str | None = None
     language: list[str] = ["en"]
+    card: dict[str, Any] = {}
 
     @classmethod
     def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -161,7 +163,8 @@ class Recipe(BaseModel):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
         splits = options.build(Splits, self.splits, ("splits",))
-        return Built(generator, models, caps, steps, selectors, self.on_error, splits)
+        words = options.build(CardWords, self.card, ("card",))
+        return Built(generator, models, caps, steps, selectors, self.on_error, splits, words)
 
     @property
     def generators(self) -> list[str]:
@@ -192,6 +195,8 @@ class Recipe(BaseModel):
         data["steps"] = resolved_steps(self.steps, built.steps)
         data["selectors"] = resolved_steps(self.selectors, built.selectors)
         data["splits"] = options.options_of(built.splits)
+        if not self.card:  # what is not said has no default to be spelled out
+            del data["card"]
         return data
 
     def funnel(self) -> Funnel:
@@ -270,6 +275,7 @@ class Built:
     selectors: list[Selector]
     on_error: OnError = "drop"
     splits: Splits = field(default_factory=Splits)
+    words: CardWords = field(default_factory=CardWords)
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -293,7 +299,9 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
 def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
-    embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
+    result.pop("card", None)  # stands in the card itself
+    steps = [*result.get("steps", ()), *result.get("selectors", ())]
+    embedders = [step["embedder"] for step in steps if isinstance(step.get("embedder"), dict)]
     for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():
             del model[key]
