@@ -82,13 +82,15 @@ class Source:
 
     @cached_property
     def home(self) -> Path:
-        """Where the rows are. Raises `SourceError` for a run that has not finished."""
+        """Where the rows are. Raises `SourceError` for a run that has not finished, or kept nothing."""
         if not is_run(self.path):
             return self.path
         if not (self.path / "report.json").is_file():
             raise SourceError(
                 f"{self.path} is a run that has not finished", "Give the command that began it once more."
             )
+        if not json.loads((self.path / "report.json").read_bytes())["rows"]["kept"]:
+            raise SourceError(f"{self.path} is a run that kept nothing", f"`llmsynth status {self.path}` says why.")
         return self.path / "dataset"
 
     @cached_property
@@ -128,7 +130,7 @@ class Source:
         """All rows, with their splits. Classes are named, and nulls that only Arrow's structs made are gone."""
         label = self.declared.get("label") or "string"
         names = column_type(label).names
-        structs = [name for name, kind in self.declared.items() if kind is not None and "struct" in kind]
+        structs = [name for name, kind in self.declared.items() if kind is None or "struct" in kind]
         for split in self.splits:
             for row in read_rows(self.home, split if len(splits_in(self.home)) > 1 else None):
                 values = row.values

@@ -161,7 +161,7 @@ class Recipe(BaseModel):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
         splits = options.build(Splits, self.splits, ("splits",))
-        return Built(generator, models, caps, steps, selectors, splits, self.on_error)
+        return Built(generator, models, caps, steps, selectors, self.on_error, splits)
 
     @property
     def generators(self) -> list[str]:
@@ -268,8 +268,8 @@ class Built:
     caps: Caps
     steps: list[Step]
     selectors: list[Selector]
-    splits: Splits = field(default_factory=Splits)
     on_error: OnError = "drop"
+    splits: Splits = field(default_factory=Splits)
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

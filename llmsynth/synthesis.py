@@ -33,7 +33,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
-from llmsynth.steps import columns_behind
+from llmsynth.steps import afterwards, columns_behind
 
 if TYPE_CHECKING:
     from llmsynth.dataset import RecordWriter
@@ -170,6 +170,7 @@ async def _synthesize(
         try:
             await make(run, built, directory, funnel)
             came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            afterwards(built.steps, directory / "records", run)
             if built.selectors:
                 from llmsynth.selection import select
 
@@ -259,6 +260,7 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
                     break
         await curation.settle()
     finally:
+        await curation.aclose()
         await writer.close()
         for name, text in run.files.items():
             path = directory / name

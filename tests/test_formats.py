@@ -66,12 +66,8 @@ CALLED = [
 
 # the wheel: examples are made up, written in every format that says it can carry them, and read back
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12).filter(
-    lambda text: bool(text.strip()) and "think>" not in text
-)
-ARGUMENTS = st.dictionaries(
-    TEXT, st.recursive(st.none() | st.booleans() | st.integers() | TEXT, st.lists, max_leaves=3), max_size=2
-)
+TEXT = st.text(st.sampled_from('a1é \n\t"{}<>/|\u2028🚀'), min_size=1, max_size=6).map(lambda text: f"{text}x")
+ARGUMENTS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT), max_size=2)
 
 
 @st.composite
@@ -107,16 +103,16 @@ def answers(tools: bool) -> st.SearchStrategy[tuple[Turn, ...]]:
 
 
 @st.composite
-def examples(draw: st.DrawFn) -> Example:
+def examples(draw: st.DrawFn, *kinds: Any) -> Example:
     prompt, tools = draw(conversations())
-    kind: Any = draw(st.sampled_from(["demonstration", "preference", "verdict"]))
+    kind = draw(st.sampled_from(kinds or ("demonstration", "preference", "verdict")))
     answer = draw(answers(tools))
     rejected = draw(answers(tools).filter(lambda other: other != answer)) if kind == "preference" else ()
     desired = draw(st.booleans()) if kind == "verdict" else None
     return Example(kind, prompt, answer, rejected, desired, (TOOL,) if tools else ())
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(examples(), st.sampled_from(sorted(FORMATS)), st.sampled_from(STYLES))
 def test_there_and_back_is_the_same_or_it_is_said_what_is_not(example: Example, name: str, style: Style) -> None:
     format = FORMATS[name]
@@ -160,7 +156,8 @@ _EXCUSES: dict[str, Any] = {
 }
 
 
-@given(examples().filter(lambda example: example.kind == "demonstration"), st.permutations(sorted(FORMATS)))
+@settings(max_examples=40)
+@given(examples("demonstration"), st.permutations(sorted(FORMATS)))
 def test_a_trip_through_formats_that_can_carry_an_example_changes_nothing(example: Example, names: list[str]) -> None:
     here = example
     for name in names:

@@ -95,6 +95,9 @@ def curate(
     if not quiet:
         console.say(f"looking through {path}")
     _lay_out(data, tuple(_names(on)))
+    for spec in data.get("steps", []):
+        if isinstance(spec, dict) and spec.get("use") == "minhash-duplicates":
+            spec.setdefault("floor", "threshold")  # which is cheap there, so that --rethreshold can raise it
     recipe = Recipe.from_data(data, set_, "the options")
     if print_recipe:
         print(recipe.to_yaml(), end="")

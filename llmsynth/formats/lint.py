@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from llmsynth.formats.example import Example, Problem, Turn
@@ -29,6 +28,8 @@ CODES = {
 def problems_in(example: Example) -> tuple[Problem, ...]:
     """Everything that is wrong with an example; nothing for one that can be trained on."""
     found = [*_conversation(example.turns, len(example.prompt), "", example)]
+    if has_lone_surrogate([dict(tool) for tool in example.tools]):
+        found.append(Problem("not_unicode", "tools", "hold half a character (a lone surrogate)"))
     if example.kind == "preference":
         worse = example.prompt + example.rejected
         prompt = len(example.prompt)
@@ -85,8 +86,7 @@ def _alone(turn: Turn, place: str, tools: set[str]) -> Iterator[Problem]:
     """What is wrong with a turn by itself."""
     if not turn.content.strip() and not turn.calls and turn.role != "tool":
         yield Problem("empty_content", place, f"is the {turn.role}'s and has no text")
-    texts = (turn.content, turn.reasoning, json.dumps([call.arguments for call in turn.calls], ensure_ascii=False))
-    if any(map(has_lone_surrogate, texts)):
+    if has_lone_surrogate([turn.content, turn.reasoning, *(call.arguments for call in turn.calls)]):
         yield Problem("not_unicode", place, "holds half a character (a lone surrogate)")
     for call in turn.calls:
         if tools and call.name not in tools:

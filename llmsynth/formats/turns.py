@@ -60,11 +60,13 @@ def turns_of(value: Any, place: str, notes: Notes, read: Reader | None = None) -
 
 def message(turn: Mapping[str, Any], place: str, notes: Notes) -> Turn:
     """A turn of role and content, with what may be beside these."""
-    role = text(turn.get("role"), f"{place}.role")
+    role, content = turn.get("role"), turn.get("content")
+    if len(turn) == 2 and type(content) is str and role in ROLES:  # as most are
+        return thought_apart(Turn(role, content), notes)
+    role = text(role, f"{place}.role")
     if role not in ROLES:
         raise RefusedError("unknown_role", f"{place}.role", f"is {role!r}, not one of {', '.join(ROLES)}")
     calls = _calls(turn.get("tool_calls"), f"{place}.tool_calls", notes, "tool_calls" in turn)
-    content = turn.get("content")
     if content is None and calls:
         content = ""
     if isinstance(content, list):
@@ -134,7 +136,9 @@ def inlined(turn: Turn) -> str:
 
 def thought_apart(turn: Turn, notes: Notes) -> Turn:
     """A model's turn with the <think> that it begins with as its reasoning."""
-    if turn.role != "assistant" or turn.reasoning or not (found := _THOUGHT.match(turn.content)):
+    if turn.role != "assistant" or turn.reasoning or not turn.content.startswith("<think>"):
+        return turn
+    if not (found := _THOUGHT.match(turn.content)):
         return turn
     if not found[1]:
         notes.lost["an empty <think>"] += 1

@@ -78,6 +78,10 @@ def splits_in(path: str | Path) -> list[str]:
     else:
         names = [_SPLIT.fullmatch(file.stem) for file in (_tables(path) if path.is_dir() else ())]
         found = list(dict.fromkeys(name[1] for name in names if name)) if all(names) else []
+    if wrong := [name for name in found if not re.fullmatch(r"\w+(?:[.-]\w+)*", name)]:  # they become names of files
+        raise SourceError(
+            f"{path}: {wrong[0]!r} is no name of a split", "Split names are words, such as train or test."
+        )
     return sorted(found, key=lambda name: name != "train") or ["train"]
 
 

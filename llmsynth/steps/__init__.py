@@ -6,8 +6,9 @@ function from a record to a reason (None keeps the record).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from llmsynth.record import Record
@@ -65,12 +66,29 @@ class Step(Protocol):
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
     is checked in `validate(run)`, where there is one, before anything is paid for. One that asks a model tells what it
     will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
+    If it keeps no index either, and makes all requests of a batch before it awaits anything, but for what it does once,
+    it has `overlaps = True`: then the next batches are given to it while it waits for answers.
     One that makes columns of the dataset, or takes some away, has `columns_after(columns)`: from those before it, name
     to type, to those behind it; and where steps behind it may ask about what it makes, `like_after(records)`: from some
     records that are like those before it to some like those behind it.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
+
+
+def afterwards(steps: Sequence[Step], folder: Path, run: Run) -> None:
+    """Let steps change the records in `folder` by what is known only once all are there.
+
+    A step that does has `afterwards(records, run)`, which is given a function that reads the records from the first
+    one on, and returns the same ones in the same order, dropped or not as before.
+    """
+    from llmsynth.dataset import read_records, rewriting
+
+    for step in steps:
+        change = getattr(step, "afterwards", None)
+        if change is not None:
+            with rewriting(folder) as writer:
+                writer.write(change(lambda: read_records(folder), run))
 
 
 def columns_behind(steps: Iterable[Step], columns: Mapping[str, str]) -> Mapping[str, str]:

@@ -51,12 +51,12 @@ async def asked(
     told = iter(await answers(run.model(role), requests))
     for place, tasks, count in waiting:
         completions = [next(told) for _ in range(count)]
-        record = batch[place]
+        record = traced(batch[place], completions)
         failed = next((completion for completion in completions if completion.failure), None)
         if failed is not None:
             done[place] = unanswered(record, run, step, failed)
         else:
-            done[place] = reading(traced(record, completions), tasks[-1], completions)
+            done[place] = reading(record, tasks[-1], completions)
     return done
 
 

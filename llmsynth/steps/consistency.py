@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmsynth.errors import RecipeError
 from llmsynth.forecast import Expected, StageEstimate
@@ -41,6 +41,8 @@ class SelfConsistency:
     agree: drop a record whose own answer comes to another result, as `answer_disagrees`.
     role: the model that is asked, `default` if there is none.
     """
+
+    overlaps: ClassVar[bool] = True
 
     samples: int = 8
     kind: Literal["auto", "number", "yes_no", "label", "code", "text"] = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.likelihood import chances, read
@@ -37,6 +37,8 @@ class Deita:
     `deita/quality.jinja`. The paper ranks six variants of an instruction together to train its scorers; nothing is
     trained here.
     """
+
+    overlaps: ClassVar[bool] = True
 
     turns: Literal["mean", "sum"] = "mean"
     role: str = "deita"

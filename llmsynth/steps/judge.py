@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing import parse_marks
@@ -37,6 +38,8 @@ class Judge:
     name: of the scores, where several judges work in one run.
     generators: the models that wrote the answers, where the records do not tell.
     """
+
+    overlaps: ClassVar[bool] = True
 
     rubric: str = "answer"
     gold: str = ""
@@ -107,6 +110,7 @@ class Judge:
         ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}
         ours[_OVERALL] = [rubric.overall(marks) if marks else None for marks in read]
         note(run, self.name, "agreement", mark_agreement(gold, ours))
+        note(run, self.name, "gold_answers", {self.role: len(completions)})
 
 
 @dataclass(frozen=True)

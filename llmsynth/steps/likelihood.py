@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmsynth.errors import RecipeError
 from llmsynth.forecast import Expected, StageEstimate
@@ -27,6 +27,8 @@ class Perplexity:
         repeated, or known by heart, has the lowest.
     role: a model that tells how likely texts are: `transformers`, or `openai` with api: completions.
     """
+
+    overlaps: ClassVar[bool] = True
 
     given: bool = True
     least: float | None = None
@@ -83,6 +85,8 @@ class IFD:
 
     Both are of the same tokens, the answer's as tokenized by itself. Each answer costs two passes of the model.
     """
+
+    overlaps: ClassVar[bool] = True
 
     measure: Literal["perplexity", "loss"] = "perplexity"
     drop_at: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.forecast import Expected, StageEstimate
@@ -50,6 +50,8 @@ class PairwiseJudge:
     gold: a file of such rows with a column `better`: first, second or tie (or A, B, the fields' names), by people.
     rubric, role, name, generators: as in `Judge`; of the rubric, purpose and criteria are shown, and no marks.
     """
+
+    overlaps: ClassVar[bool] = True
 
     first: str = "chosen"
     second: str = "rejected"
@@ -142,10 +144,10 @@ class PairwiseJudge:
         return lambda task, other: [request(task, task.output, other), request(task, other, task.output)]
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
+        record = traced(record, both)
         for completion in both:
             if completion.failure:
                 return unanswered(record, run, self.name, completion)
-        record = traced(record, both)
         straight, swapped = _verdicts(both)
         if straight is None or swapped is None:
             which = "both orders" if straight is swapped else "one order"
@@ -178,6 +180,7 @@ class PairwiseJudge:
             missing = straight is None or swapped is None
             ours.append(None if missing else straight if straight == swapped else "tie")
         note(run, self.name, "agreement", {"better": choice_agreement(theirs, ours)})
+        note(run, self.name, "gold_answers", {self.role: 2 * len(ours)})
 
     def _better(self, value: Any, place: str) -> str | None:
         """A person's verdict."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmsynth.errors import RecipeError
 from llmsynth.forecast import Expected, StageEstimate
@@ -23,6 +24,8 @@ class RewardModel:
     role: a model of the kind `reward`: models: {reward: {use: reward, model: ...}}.
     least: a record below is dropped as `reward_too_low`; null drops none. What is low depends on the model.
     """
+
+    overlaps: ClassVar[bool] = True
 
     role: str = "reward"
     least: float | None = None
