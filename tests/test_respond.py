@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsynth import Completion, FakeBackend, Record, Request
+from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError
 from llmsynth.journal import Journal, read_entries
 from llmsynth.layout import Layout
@@ -79,6 +80,12 @@ def test_answers_come_behind_those_that_are_there(journal: Journal) -> None:
     assert texts(done)[:2] == ["mine", "theirs"] and len(texts(done)) == 3
     assert len({tuple(answer) for answer in done.fields["answers"]}) == 1  # all of one shape
     assert Respond().columns_after({"answers": "list<string>"}) == {"answers": TYPE}
+
+
+def test_the_type_of_answers_is_one_that_columns_can_have(journal: Journal) -> None:
+    [done] = apply(Respond(samples=2), [row()], run_of(journal))
+    kind = column_type(TYPE)
+    assert kind.name == TYPE and kind.problem(done.fields["answers"]) is None
 
 
 def test_a_column_of_that_name_which_holds_something_else_is_left_alone(journal: Journal) -> None:

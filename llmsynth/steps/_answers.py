@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from llmsynth.column_types import type_name
-
 FIELD = "answers"
 _KEYS = ("text", "role", "model", "finish_reason", "journal")
-TYPE = type_name(type_name(fields=dict.fromkeys(_KEYS, "string")))
+TYPE = "list<struct<" + ", ".join(f'"{key}": string' for key in _KEYS) + ">>"  # as `llmsynth.column_types` names it
 _TEXT = ("text", "content", "response", "completion")  # the keys under which somebody's answers may have their text
 
 
