@@ -1,0 +1,1 @@
+"""The parts of a dataset's card; `llmsynth.card` puts them together."""

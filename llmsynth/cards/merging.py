@@ -1,0 +1,190 @@
+"""`merge`: a new card for a dataset whose old one people may have edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llmsynth.cards.frontmatter import Entry, Header, dumped, joined, split
+from llmsynth.cards.marks import Block, Body, Record, stands_for
+
+_COUNTED = ("size_categories", "configs", "dataset_info")  # never anybody's to edit: they must fit the files
+_OF_CONFIG = {
+    "configs": ("config_name", "data_files", "default"),
+    "dataset_info": ("config_name", "features", "splits", "download_size", "dataset_size"),
+}
+
+
+def merge(published: str, fresh: str) -> str:
+    """The fresh card with all that people have changed in the published one.
+
+    In the body, a generated block is replaced if it is as it was generated, and stays as it is if somebody edited it,
+    with everything between the blocks; one that somebody removed stays away. In the header, size, configs and
+    dataset_info are always the fresh ones, with configs that somebody added; a key that was edited, added or removed
+    stays so; tags are added to and taken from. A published card without any of our marks is its owner's: what the
+    fresh one has to say comes after it, but for headings that are there already.
+
+    Unedited, the result is the fresh card itself; merged once more, it changes no more. Neither card needs to be valid:
+    what is no YAML stays as a comment in the header.
+    """
+    windows = "\r\n" in published.partition("\n")[0] + "\n"
+    old_header, old_text = _read(published)
+    new_header, new_text = _read(fresh)
+    old, new = Body.read(old_text), Body.read(new_text)
+    header = _merged_header(old_header, new_header, old.record)
+    merged = joined(header, str(_merged_body(old, new, _record(old, old_header, new, new_header))))
+    return merged.replace("\n", "\r\n") if windows else merged
+
+
+def edited(published: str) -> list[str]:
+    """The generated blocks of a card that somebody changed or removed, by name."""
+    body = Body.read(_read(published)[1])
+    gone = [name for name in body.record.blocks if name not in body.blocks] if body.record else []
+    return [name for name, block in body.blocks.items() if block.edited] + gone
+
+
+def record_of(header: Mapping[str, Any], blocks: Iterable[Block]) -> Record:
+    """What a card that was generated like this says of itself."""
+    return Record(
+        tuple(block.name for block in blocks),
+        {key: stands_for(value) for key, value in header.items() if key not in (*_COUNTED, "tags")},
+        tuple(_names(header.get("tags"))),
+        tuple(_by_config(header.get("configs"))),
+    )
+
+
+def _read(card: str) -> tuple[Header, str]:
+    header, body = split(card.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return Header() if header is None else Header.read(header), body
+
+
+# the body
+
+
+def _merged_body(old: Body, new: Body, record: Record | None) -> Body:
+    parts = [part for part in (_kept(part, new) for part in old.parts) if part is not None]
+    known = old.record.blocks if old.record else ()
+    there = old.blocks
+    headings = set() if old.record else _headings(old.parts)
+    after: str | None = None  # the block that comes before this one
+    theirs = False  # whether the section that a block belongs to is one that the owner has
+    for block in (part for part in new.parts if isinstance(part, Block)):
+        theirs = bool(found & headings) if (found := _headings([block.text.partition("\n")[0]])) else theirs
+        if block.name not in there:
+            if block.name in known or theirs:
+                continue
+            parts.insert(_place(parts, after), block)
+        after = block.name
+    return Body(tuple(parts), record)
+
+
+def _kept(part: str | Block, new: Body) -> str | Block | None:
+    if isinstance(part, str) or part.edited:
+        return part
+    return new.blocks.get(part.name)
+
+
+def _place(parts: Sequence[str | Block], after: str | None) -> int:
+    """Where a new block goes: behind the one that comes before it, else to the end."""
+    found = [n for n, part in enumerate(parts, 1) if isinstance(part, Block) and part.name == after]
+    return found[-1] if found else 0 if after is None and any(isinstance(p, Block) for p in parts) else len(parts)
+
+
+def _headings(parts: Iterable[str | Block]) -> set[str]:
+    """The headings in the texts among these; all of the first level are one, the title."""
+    found = set()
+    for text in parts:
+        code = False
+        for line in text.split("\n") if isinstance(text, str) else ():
+            code ^= line.lstrip().startswith(("```", "~~~"))
+            if not code and (heading := re.match(r"(#{1,6})\s+(.*)", line)):
+                found.add("" if heading[1] == "#" else heading[2].strip().casefold())
+    return found
+
+
+def _record(old: Body, old_header: Header, new: Body, new_header: Header) -> Record | None:
+    """The fresh record, and what somebody removed, so that it is not taken for news should it be generated again."""
+    if new.record is None:
+        return old.record
+    if old.record is None:
+        return new.record
+    gone = [name for name in old.record.blocks if name not in old.blocks and name not in new.record.blocks]
+    removed = {key: digits for key, digits in old.record.header.items() if key not in old_header.entries}
+    tags = [tag for tag in old.record.tags if tag not in _names(old_header.values.get("tags"))]
+    return Record(
+        (*new.record.blocks, *gone),
+        {**new.record.header, **{key: digits for key, digits in removed.items() if key not in new.record.header}},
+        tuple(dict.fromkeys((*new.record.tags, *tags))),
+        new.record.configs,
+    )
+
+
+# the header
+
+
+def _merged_header(old: Header, new: Header, record: Record | None) -> Header:
+    base = record or Record()
+    values = {**new.values}
+    for key in _OF_CONFIG:
+        if (found := _with_added_configs(key, old.values, new.values, base)) is not None:
+            values[key] = found
+    if "tags" in old.entries or "tags" in values:
+        tags = _merged_tags(_names(old.values.get("tags")), _names(values.get("tags")), base.tags)
+        values["tags"] = tags
+    entries: dict[str, Entry] = {}
+    for key in (*values, *(key for key in old.entries if key not in values)):
+        theirs = old.entries.get(key)
+        if key in (*_COUNTED, "tags"):
+            value = values.get(key)
+            if value:
+                entries[key] = _entry(key, value, theirs)
+        elif theirs is None:
+            if key not in base.header:
+                entries[key] = new.entries[key]
+        elif base.header.get(key) != stands_for(theirs.value):
+            entries[key] = theirs
+        elif key in values:
+            entries[key] = _entry(key, values[key], theirs)
+    return Header(entries, old.after)
+
+
+def _entry(key: str, value: Any, theirs: Entry | None) -> Entry:
+    """A value in its owner's writing where that is the same."""
+    if theirs is None:
+        return Entry(value, dumped({key: value}))
+    return theirs if theirs.value == value else Entry(value, dumped({key: value}), theirs.before)
+
+
+def _merged_tags(old: Sequence[str], new: Sequence[str], base: Sequence[str]) -> list[str]:
+    """What one side added is there, what one side removed is not."""
+    here = [tag for tag in new if tag in old or tag not in base]
+    return list(dict.fromkeys([*here, *(tag for tag in old if tag not in base)]))
+
+
+def _with_added_configs(key: str, old: Mapping[str, Any], new: Mapping[str, Any], base: Record) -> Any:
+    """The fresh configs, or their dataset_info, with those of which only their owner knows, and their further keys."""
+    theirs, ours = _by_config(old.get(key)), _by_config(new.get(key))
+    added = {name: entry for name, entry in theirs.items() if name not in ours and name not in base.configs}
+    generated = _OF_CONFIG[key]
+    merged = [
+        {**entry, **{k: v for k, v in theirs.get(name, {}).items() if k not in generated and k not in entry}}
+        for name, entry in ours.items()
+    ]
+    if not merged and not added:
+        return None
+    if key == "dataset_info" and not added and len(merged) == 1 and isinstance(new.get(key), dict):
+        return merged[0]
+    return [{"config_name": name, **entry} for name, entry in (*zip(ours, merged, strict=True), *added.items())]
+
+
+def _by_config(value: Any) -> dict[str, dict[str, Any]]:
+    """Entries of configs or dataset_info by the config's name; a single one may stand without a list."""
+    entries = value if isinstance(value, list) else [value]
+    return {str(entry.get("config_name", "default")): entry for entry in entries if isinstance(entry, dict)}
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(item) for item in value if item is not None] if isinstance(value, list) else []
