@@ -54,7 +54,7 @@ class Hub:
     endpoint: str | None = None
     tell: Tell = lambda text: None
     _reached: bool = False
-    _hashes: dict[Path, bytes] = field(default_factory=dict)
+    _sent: dict[tuple[str, Path], Any] = field(default_factory=dict)
 
     def user(self) -> str:
         """Who the token belongs to. Raises `PublishError` where there is none, or an invalid one."""
@@ -114,14 +114,15 @@ class Hub:
         """
         from huggingface_hub import CommitOperationAdd
 
-        additions = [CommitOperationAdd(path, str(file)) for path, file in files.items()]
-        for addition in additions:
-            if (known := self._hashes.get(Path(addition.path_or_fileobj))) is not None:
-                addition.upload_info.sha256 = known
+        keys = list(files.items())
+        additions = [self._sent.get(key) or CommitOperationAdd(key[0], str(key[1])) for key in keys]
         total = sum(addition.upload_info.size for addition in additions)
         sent = 0
         for start in range(0, len(additions), GROUP):
             group = additions[start : start + GROUP]
+            sent += sum(one.upload_info.size for one in group)
+            if all(key in self._sent for key in keys[start : start + GROUP]):
+                continue
             self._ask(
                 lambda group=group: self._api.preupload_lfs_files(  # type: ignore[misc]
                     self.repo, group, repo_type="dataset", revision=self.revision, create_pr=pull, free_memory=False
@@ -132,9 +133,7 @@ class Hub:
                 raise PublishError(
                     f"the .gitignore of {self.repo} leaves out {', '.join(ignored[:3])}", "take that out of it first"
                 )
-            for one in group:
-                self._hashes[Path(one.path_or_fileobj)] = one.upload_info.sha256
-            sent += sum(one.upload_info.size for one in group)
+            self._sent |= zip(keys[start : start + GROUP], group, strict=True)
             count = min(start + GROUP, len(additions))
             self.tell(f"sent {count} of {len(additions)} files, {in_words(sent)} of {in_words(total)}")
         return additions
