@@ -207,7 +207,7 @@ def test_what_is_there_is_neither_sent_again_nor_refused(hub: HubServer, make: M
 def test_another_dataset_is_refused_unless_it_is_said_what_to_do(hub: HubServer, make: Make) -> None:
     publish(make("welsh"), Target(REPO))
     other = make("other", rows=4, seed=1)
-    with pytest.raises(PublishError, match="there already, with 5 files") as caught:
+    with pytest.raises(PublishError, match="there already, with 4 files") as caught:
         publish(other, Target(REPO))
     assert "--append" in caught.value.hint and "--overwrite" in caught.value.hint
     assert hub.repos[REPO].commits == 1
@@ -243,7 +243,8 @@ def test_rows_are_added_behind_those_that_are_there(hub: HubServer, make: Make, 
         assert new[key] == old[key] + mine[key]
     assert header(hub)["language"] == ["en", "ga"]
     assert "## Addition 2" in hub.text(REPO, "README.md")
-    assert "there are 9 rows. Their recipe is `recipe-2.yaml`" in hub.text(REPO, "README.md")
+    assert "With these rows there are 9." in hub.text(REPO, "README.md")
+    assert "Their recipe is `recipe-2.yaml`." in hub.text(REPO, "README.md")
     assert yaml.safe_load(hub.text(REPO, "recipe-2.yaml"))["name"] == "irish"
     assert loaded(hub, tmp_path)["train"]["rows"] == [*(f"0-{n}" for n in range(6)), *(f"1-{n}" for n in range(3))]
 
@@ -487,7 +488,7 @@ def test_the_token_is_nowhere_but_in_the_requests(
     done = python(["-m", "llmsynth", "-v", "push", str(run), REPO], hub, tmp_path)
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
-    assert "sent 3 of 3 files" in said
+    assert "3 of 3 files are at the Hub" in said
     assert TOKEN not in said
     assert "X-Signature" not in said  # the key of the store, for a while
     for file in (path for path in run.rglob("*") if path.is_file()):
@@ -502,3 +503,22 @@ def test_the_clients_own_loggers_and_bars_are_as_before(hub: HubServer, make: Ma
     before = logging.getLogger("huggingface_hub").level, are_progress_bars_disabled()
     publish(make("welsh"), Target(REPO))
     assert (logging.getLogger("huggingface_hub").level, are_progress_bars_disabled()) == before
+
+
+def test_a_dry_run_without_a_connection_lists_the_files_all_the_same(make: Make, waits: list[float]) -> None:
+    told: list[str] = []
+    _, remote, plan = look_ahead(make("welsh"), Target(REPO, endpoint="http://127.0.0.1:9"), told.append)
+    assert remote is None
+    assert len(plan.lines()) == 5
+    assert told[-1].startswith(f"whether {REPO} is there already is not known: the Hub cannot be reached")
+
+
+def test_a_card_alone_is_no_dataset_to_be_refused_and_stays(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target("ada/other"))
+    hub.repos[REPO] = repo = hub.repos.pop("ada/other")
+    repo.commit("main", {".gitattributes": repo.head[".gitattributes"]}, "emptied")
+    hub.edit(REPO, "README.md", "---\nlicense: mit\n---\n\n# Welsh\n\nMine.\n")
+    publish(make("welsh-2"), Target(REPO))
+    assert header(hub)["license"] == "mit"
+    assert "Mine." in hub.text(REPO, "README.md")
+    assert header(hub)["dataset_info"]["splits"][0]["num_examples"] == 6

@@ -11,9 +11,9 @@ from llmsynth.errors import PublishError
 from llmsynth.publish.hub import Hub, Remote, Tell, pause
 from llmsynth.publish.plan import OTHER_RECIPES, Plan, refuse_written, whole
 from llmsynth.publish.source import CARD, RECIPE, Source, read_source
-from llmsynth.publish.trouble import ATTEMPTS, LookAgainError
+from llmsynth.publish.trouble import ATTEMPTS, LookAgainError, OutOfReachError
 
-__all__ = ["Published", "Target", "look_ahead", "publish"]
+__all__ = ["Published", "Target", "check", "look_ahead", "publish"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def publish(path: str | Path, target: Target, tell: Tell = lambda text: None) ->
     Killed and called again, it sends what is missing. tell: called with what happens, for people.
     Raises `PublishError` for whatever stands in the way.
     """
-    _check(target)
+    check(target)
     source = read_source(Path(path))
     hub = _hub(target, tell)
     user = hub.user()
@@ -87,15 +87,40 @@ def publish(path: str | Path, target: Target, tell: Tell = lambda text: None) ->
 
 
 def look_ahead(path: str | Path, target: Target, tell: Tell = lambda text: None) -> tuple[str, Remote | None, Plan]:
-    """What `publish` would do: the repository's name, what it is now, and the plan. Sends nothing, changes nothing."""
-    _check(target)
+    """What `publish` would do: the repository's name, what it is now, and the plan. Sends nothing, changes nothing.
+
+    Where the Hub cannot be reached, the plan is that for a new repository, which is told.
+    """
+    from huggingface_hub import get_token
+
+    check(target)
     source = read_source(Path(path))
     hub = _hub(target, tell)
-    hub.repo = _full_name(target.repo, hub.user)
-    remote = hub.look()
+    remote = None
+    try:
+        hub.repo = _full_name(target.repo, hub.user)
+        remote = hub.look()
+        if remote is None and not get_token():
+            tell("without a token, only what is public was looked for")
+    except OutOfReachError as error:
+        tell(f"whether {hub.repo} is there already is not known: {error.message}")
     plan = _plan(source, target, hub, remote)
     _refuse_exposure(target, hub.repo, remote)
     return hub.repo, remote, plan
+
+
+def check(target: Target) -> None:
+    """Raise `PublishError` for what cannot be published to, as far as that is known without asking."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    if target.append and target.overwrite:
+        raise PublishError("append and overwrite cannot both be meant", "leave one of them out")
+    try:
+        validate_repo_id(target.repo)
+    except HFValidationError as error:
+        raise PublishError(
+            f"{target.repo!r} is no name of a repository", "owner/name, of letters, digits, - _ and ."
+        ) from error
 
 
 def _plan(source: Source, target: Target, hub: Hub, remote: Remote | None) -> Plan:
@@ -114,19 +139,6 @@ def _plan(source: Source, target: Target, hub: Hub, remote: Remote | None) -> Pl
 
 def _hub(target: Target, tell: Tell) -> Hub:
     return Hub(target.repo, target.revision, target.endpoint, tell)
-
-
-def _check(target: Target) -> None:
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
-    if target.append and target.overwrite:
-        raise PublishError("--append and --overwrite cannot both be meant", "leave one of them out")
-    try:
-        validate_repo_id(target.repo)
-    except HFValidationError as error:
-        raise PublishError(
-            f"{target.repo!r} is no name of a repository", "owner/name, of letters, digits, - _ and ."
-        ) from error
 
 
 def _full_name(repo: str, user: Callable[[], str]) -> str:

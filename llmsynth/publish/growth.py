@@ -57,7 +57,7 @@ def grown_card(
 def _section(number: int, source: Source, recipe: str, total: int, body: Body) -> str:
     """What the card of the rows says of them, but for what is said already."""
     _, text = split(source.card.replace("\r\n", "\n"))
-    said = {_plain(str(part.text if isinstance(part, Block) else part)) for part in body.parts}
+    said = {_plain(part) for part in _sections(str(body))}
     sections = []
     for part in _sections(text):
         if _plain(part) in said or part.startswith(_ELSEWHERE):
@@ -67,7 +67,11 @@ def _section(number: int, source: Source, recipe: str, total: int, body: Body) -
         )
     made = f" Their recipe is `{recipe}`." if recipe else ""
     return "\n\n".join(
-        [f"## Addition {number}", f"With them, there are {total:,} rows.{made}", *filter(None, sections)]
+        [
+            f"## Addition {number}",
+            f"With these rows there are {total:,}. Their ids tell them apart from each other only.{made}",
+            *filter(None, sections),
+        ]
     )
 
 

@@ -135,7 +135,7 @@ class Hub:
                 )
             self._sent |= zip(keys[start : start + GROUP], group, strict=True)
             count = min(start + GROUP, len(additions))
-            self.tell(f"sent {count} of {len(additions)} files, {in_words(sent)} of {in_words(total)}")
+            self.tell(f"{count} of {len(additions)} files are at the Hub, {in_words(sent)} of {in_words(total)}")
         return additions
 
     def commit(

@@ -87,7 +87,8 @@ def same(shard: Shard, there: There | None) -> bool:
 
 def refuse_written(plan: Plan, repo: str, remote: Remote | None) -> None:
     """Raise `PublishError` where something is there that nobody said may be changed."""
-    files = set(remote.files) - {".gitattributes", ".gitignore"} if remote else set()
+    # what the Hub puts there itself, and a card, of which all is kept, are no dataset
+    files = set(remote.files) - {".gitattributes", ".gitignore", CARD} if remote else set()
     if files and plan.changes:
         raise PublishError(
             f"{repo} is there already, with {len(files)} file{'' if len(files) == 1 else 's'} in it",

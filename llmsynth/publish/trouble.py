@@ -21,6 +21,10 @@ _AGAIN = "The same command sends only what is missing."
 _LOGIN = "`hf auth login`, or put a token that may write into HF_TOKEN."
 
 
+class OutOfReachError(PublishError):
+    """The Hub cannot be asked at all."""
+
+
 class LookAgainError(Exception):
     """It cannot be known what became of a commit, or it came too late: look, and go on from what there is."""
 
@@ -73,7 +77,7 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
         return error
     causes = list(_causes(error))
     if any(isinstance(cause, OfflineModeIsEnabled) for cause in causes):
-        return PublishError("HF_HUB_OFFLINE is set, so that the Hub is not to be reached", "unset it")
+        return OutOfReachError("HF_HUB_OFFLINE is set, so that the Hub is not to be reached", "unset it")
     if isinstance(error, LocalTokenNotFoundError):
         return PublishError("there is no token for the Hub", _LOGIN)
     if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError) and not sending:
@@ -84,7 +88,7 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
     trouble = trouble_of(error)
     if trouble is not None:
         said = "the Hub does not answer as it should" if trouble.status else "the Hub cannot be reached"
-        return PublishError(f"{said}: {trouble.said}", f"Is there a connection, and is HF_ENDPOINT right? {_AGAIN}")
+        return OutOfReachError(f"{said}: {trouble.said}", f"Is there a connection, and is HF_ENDPOINT right? {_AGAIN}")
     if isinstance(error, ValueError):
         return PublishError(f"{repo}: {_clean(str(error))}")
     if sending:  # xet has errors of its own
