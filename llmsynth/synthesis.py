@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,7 @@ from llmsynth.journal import Journal
 from llmsynth.layout import refuse_unread
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
+from llmsynth.publish import deliver, ready
 from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
@@ -47,11 +48,15 @@ _COLLECT_AFTER = 50_000  # objects
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run. `report` is what report.json holds; `before`: it was finished already, nothing was done."""
+    """A finished run. `report` is what report.json holds; `before`: it was finished already, nothing was done.
+
+    published: where its dataset is on the Hub, if the recipe asks for that and the run is complete.
+    """
 
     directory: Path
     report: dict[str, Any]
     before: bool = False
+    published: str = ""
 
     @property
     def complete(self) -> bool:
@@ -85,10 +90,15 @@ def synthesize(
         journal already holds is not asked again.
     watch: called a few times a second with the run.
 
+    Once complete, the dataset is published, if the recipe asks for that.
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
     """
+    target = recipe.build().publish
+    if target:
+        ready(target)
     with _seldom_collected():
-        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
+        result = _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
+    return replace(result, published=deliver(directory, target)) if target and result.complete else result
 
 
 def open_run(

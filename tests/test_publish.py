@@ -18,10 +18,11 @@ import yaml
 from typer.testing import CliRunner
 
 import llmsynth.dataset
+from llmsynth import Recipe, synthesize
 from llmsynth.card import CardFacts, write_card
 from llmsynth.cli import app
 from llmsynth.dataset import write_dataset
-from llmsynth.errors import PublishError
+from llmsynth.errors import LlmsynthError, PublishError
 from llmsynth.publish import Target, look_ahead, publish
 from llmsynth.record import Record
 from tests.hub_server import TOKEN, Faults, HubServer
@@ -522,3 +523,36 @@ def test_a_card_alone_is_no_dataset_to_be_refused_and_stays(hub: HubServer, make
     assert header(hub)["license"] == "mit"
     assert "Mine." in hub.text(REPO, "README.md")
     assert header(hub)["dataset_info"]["splits"][0]["num_examples"] == 6
+
+
+def test_a_run_whose_recipe_asks_for_it_is_published_once_complete(hub: HubServer, tmp_path: Path) -> None:
+    text = "{name: asked, target: 3, generator: {use: self-instruct, seeds: builtin}, models: {default: {use: pocket}},"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text + f" publish: {{repo: {REPO}}}}}")
+    run = ["run", str(recipe), "-o", str(tmp_path / "run"), "-q"]
+    done = CliRunner().invoke(app, run)
+    assert done.exit_code == 0, done.output
+    assert f"published: {hub.url}/datasets/{REPO}/commit/" in done.stderr
+    assert header(hub)["dataset_info"]["splits"][0]["num_examples"] == 3
+    assert "publish" not in yaml.safe_load(hub.text(REPO, "recipe.yaml"))
+    assert CliRunner().invoke(app, run).exit_code == 0
+    assert hub.repos[REPO].commits == 1
+
+
+@pytest.mark.parametrize(
+    ("publish", "message"),
+    [
+        ("{repo: ada/welsh, privat: true}", "publish.privat: unknown key"),
+        ("{repo: a b}", "no name of a repository"),
+        ("{repo: ada/welsh}", "there is no token"),
+    ],
+)
+def test_what_cannot_be_published_to_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: str, message: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", "/nonexistent")
+    text = "{target: 3, generator: {use: self-instruct}, models: {default: {use: pocket}}, publish: " + publish + "}"
+    with pytest.raises(LlmsynthError, match=message):
+        synthesize(Recipe.parse(text), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,9 +12,11 @@ from llmsynth.errors import PublishError
 from llmsynth.publish.hub import Hub, Remote, Tell, pause
 from llmsynth.publish.plan import OTHER_RECIPES, Plan, refuse_written, whole
 from llmsynth.publish.source import CARD, RECIPE, Source, read_source
-from llmsynth.publish.trouble import ATTEMPTS, LookAgainError, OutOfReachError
+from llmsynth.publish.trouble import ATTEMPTS, LOGIN, NO_TOKEN, OFFLINE, LookAgainError, OutOfReachError
 
-__all__ = ["Published", "Target", "check", "look_ahead", "publish"]
+log = logging.getLogger(__name__)
+
+__all__ = ["Published", "Target", "check", "deliver", "look_ahead", "publish", "ready"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,27 @@ def check(target: Target) -> None:
         raise PublishError(
             f"{target.repo!r} is no name of a repository", "owner/name, of letters, digits, - _ and ."
         ) from error
+
+
+def ready(target: Target) -> None:
+    """Raise `PublishError` for what would only come to light when there is something to publish."""
+    from huggingface_hub import constants, get_token
+
+    check(target)
+    if constants.HF_HUB_OFFLINE:
+        raise OutOfReachError(OFFLINE, "unset it, or publish later, with `llmsynth push`")
+    if not get_token():
+        raise PublishError(NO_TOKEN, LOGIN)
+
+
+def deliver(directory: str | Path, target: Target) -> str:
+    """Publish the run that has just been completed, as its recipe asks for; where it is now."""
+    try:
+        done = publish(directory, target, log.info)
+    except PublishError as error:
+        again = f"The run itself is complete: `llmsynth push {directory} {target.repo}` publishes it later."
+        raise PublishError(error.message, f"{error.hint}\n{again}".strip()) from error
+    return done.address or done.repo
 
 
 def _plan(source: Source, target: Target, hub: Hub, remote: Remote | None) -> Plan:

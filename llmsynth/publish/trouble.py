@@ -18,7 +18,9 @@ LONGEST_WAIT = 30.0  # seconds, where the Hub does not say how long
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _LOST = {"TransportError", "TimeoutException", "ConnectionError", "Timeout", "ChunkedEncodingError"}
 _AGAIN = "The same command sends only what is missing."
-_LOGIN = "`hf auth login`, or put a token that may write into HF_TOKEN."
+OFFLINE = "HF_HUB_OFFLINE is set, so that the Hub is not to be reached"
+NO_TOKEN = "there is no token for the Hub"
+LOGIN = "`hf auth login`, or put a token that may write into HF_TOKEN."
 
 
 class OutOfReachError(PublishError):
@@ -77,9 +79,9 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
         return error
     causes = list(_causes(error))
     if any(isinstance(cause, OfflineModeIsEnabled) for cause in causes):
-        return OutOfReachError("HF_HUB_OFFLINE is set, so that the Hub is not to be reached", "unset it")
+        return OutOfReachError(OFFLINE, "unset it")
     if isinstance(error, LocalTokenNotFoundError):
-        return PublishError("there is no token for the Hub", _LOGIN)
+        return PublishError(NO_TOKEN, LOGIN)
     if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError) and not sending:
         return error  # type: ignore[no-any-return]  # not seen to be an exception, as the client is not looked into
     answered = next((cause for cause in causes if isinstance(cause, HfHubHTTPError)), None)
@@ -101,7 +103,7 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
 def _refusal(status: int, error: Exception, repo: str) -> PublishError:
     said = _clean(getattr(error, "server_message", None) or str(error))
     if status == 401:
-        return PublishError(f"the Hub does not accept the token: {said}", _LOGIN)
+        return PublishError(f"the Hub does not accept the token: {said}", LOGIN)
     if status == 402:
         return PublishError(f"the Hub wants to be paid: {said}", "see the storage limits of your account there")
     if status == 403:
