@@ -291,6 +291,18 @@ def test_what_was_added_is_gone_from_the_card_once_it_is_overwritten(hub: HubSer
     assert {path: file.oid for path, file in hub.repos[REPO].head.items()} == {p: f.oid for p, f in fresh.items()}
 
 
+def test_what_is_the_owners_is_so_after_an_addition_too(hub: HubServer, make: Make) -> None:
+    first = make("welsh")
+    publish(first, Target(REPO))
+    hub.edit(REPO, "README.md", hub.text(REPO, "README.md").replace("tags:\n", "tags:\n- celtic\n"))
+    publish(make("irish", seed=1, languages=("en", "ga"), generators=("glan",)), Target(REPO, append=True))
+    assert {"celtic", "glan", "self-instruct"} <= set(header(hub)["tags"])
+    assert header(hub)["language"] == ["en", "ga"]
+    publish(first, Target(REPO, overwrite=True))
+    assert "celtic" in header(hub)["tags"]
+    assert "Addition" not in hub.text(REPO, "README.md")
+
+
 def test_hand_edits_survive_three_pushes_and_counts_are_fresh(hub: HubServer, make: Make) -> None:
     publish(make("one"), Target(REPO))
     card = hub.text(REPO, "README.md").replace("license: cc-by-4.0", "license: mit\nmy_key: [1, 2]")

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmsynth.card import _size_category as size_category
 from llmsynth.cards.frontmatter import Entry, Header, dumped, joined, split
-from llmsynth.cards.marks import Block, Body, Record
+from llmsynth.cards.marks import Block, Body, Record, stands_for
 from llmsynth.publish.shards import Splits
 from llmsynth.publish.source import Source
 
@@ -46,7 +46,13 @@ def grown_card(
     number = 2 + sum(bool(re.fullmatch(r"addition-\d+", name)) for name in {*body.blocks, *_recorded(body)})
     block = Block.made(f"addition-{number}", _section(number, source, recipe, total, body))
     record = body.record or Record()
-    record = Record((*record.blocks, block.name), record.header, tuple(new.get("tags", record.tags)), record.configs)
+    unedited = {key for key, digits in record.header.items() if key in values and digits == stands_for(values[key])}
+    record = Record(
+        (*record.blocks, block.name),
+        {key: stands_for(new[key]) if key in unedited & new.keys() else d for key, d in record.header.items()},
+        tuple(_union(list(record.tags), source.header.get("tags"))),
+        record.configs,
+    )
     grown = joined(Header(entries, header.after), str(Body((*body.parts, block), record if body.record else None)))
     notes: tuple[str, ...] = ()
     if (ours := source.header.get("license")) != (theirs := values.get("license")):

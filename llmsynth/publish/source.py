@@ -61,8 +61,21 @@ class Source:
     header: Mapping[str, Any] = field(default_factory=dict)
 
     def card_for(self, repo: str) -> str:
-        """The card, which tells how to load the dataset from its repository."""
-        return self.card.replace(PLACEHOLDER, f'"{repo}"')
+        """The card, which tells how to load the dataset from its repository; that is nobody's edit of it."""
+        from llmsynth.cards.frontmatter import split
+        from llmsynth.cards.marks import Block, Body
+
+        _, text = split(self.card)
+        body = Body.read(text)
+        named = [
+            Block.made(part.name, part.text.replace(PLACEHOLDER, f'"{repo}"'))
+            if isinstance(part, Block) and PLACEHOLDER in part.text and not part.edited
+            else part
+            for part in body.parts
+        ]
+        if not body.blocks:
+            return self.card.replace(PLACEHOLDER, f'"{repo}"')
+        return self.card.removesuffix(text) + "\n" + str(Body(tuple(named), body.record))
 
 
 def read_source(path: Path) -> Source:
