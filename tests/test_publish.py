@@ -156,6 +156,11 @@ def test_the_recipe_is_beside_the_data_without_addresses_folders_and_names_of_ke
     assert recipe["models"] == {"default": {"use": "openai", "model": "m"}}
 
 
+def test_the_dataset_of_a_run_comes_with_the_recipe_as_well(hub: HubServer, make: Make) -> None:
+    publish(make("welsh") / "dataset", Target(REPO))
+    assert "recipe.yaml" in hub.repos[REPO].head
+
+
 def test_a_name_alone_is_the_users_own_and_public_is_said(hub: HubServer, make: Make) -> None:
     run = make("welsh")
     publish(run, Target("mine", public=True))
@@ -277,6 +282,13 @@ def test_rows_with_other_columns_are_not_added(hub: HubServer, make: Make) -> No
     with pytest.raises(PublishError, match="note is int64 there, string here, text is missing there, string here"):
         publish(make("x", seed=1, columns={**COLUMNS, "note": "string", "text": "string"}), Target(REPO, append=True))
     assert hub.repos[REPO].commits == 1
+
+
+def test_rows_are_not_added_to_what_is_not_counted(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    hub.edit(REPO, "README.md", hub.text(REPO, "README.md").replace("dataset_info:", "was_info:"))
+    with pytest.raises(PublishError, match="does not tell the columns, files and counts of a config 'default'"):
+        publish(make("irish", seed=1), Target(REPO, append=True))
 
 
 def test_what_was_added_is_gone_from_the_card_once_it_is_overwritten(hub: HubServer, make: Make) -> None:

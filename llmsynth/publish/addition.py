@@ -71,9 +71,9 @@ def _refuse_strangers(repo: str, mine: Mapping[str, Any], theirs: Mapping[str, A
     """Raise `PublishError` unless each config of ours is there, with the same columns."""
     known, configs = infos_of(theirs), configs_of(theirs)
     for config, info in infos_of(mine).items():
-        if config not in known or config not in configs or "features" not in known[config]:
+        if config not in known or config not in configs or not _counted(known[config]):
             raise PublishError(
-                f"the card of {repo} does not tell the columns and files of a config {config!r}",
+                f"the card of {repo} does not tell the columns, files and counts of a config {config!r}",
                 "rows can only be added to what is known: --overwrite replaces the dataset",
             )
         ours, others = (_by_name(one["features"]) for one in (info, known[config]))
@@ -86,6 +86,13 @@ def _refuse_strangers(repo: str, mine: Mapping[str, Any], theirs: Mapping[str, A
                 f"the columns of {repo} are others: {what}",
                 "rows of one config have the same columns: choose another repository",
             )
+
+
+def _counted(info: Mapping[str, Any]) -> bool:
+    """Whether `dataset_info` says of a config what can be added to."""
+    splits = info.get("splits")
+    wanted = {"name", "num_bytes", "num_examples"}
+    return isinstance(info.get("features"), list) and isinstance(splits, list) and all(wanted <= {*s} for s in splits)
 
 
 def _there(shards: Iterable[Shard], remote: Remote) -> list[str]:

@@ -38,6 +38,8 @@ def grown_card(
         "dataset_info": info,
         **{key: _union(values[key], source.header.get(key)) for key in _UNION if isinstance(values.get(key), list)},
     }
+    if len(new.get("language", ())) > 1 and values.get("multilinguality") == ["monolingual"]:
+        new["multilinguality"] = ["multilingual"]
     entries = dict(header.entries)
     for key, value in new.items():
         if key not in entries or entries[key].value != value:
@@ -68,9 +70,7 @@ def _section(number: int, source: Source, recipe: str, total: int, body: Body) -
     for part in _sections(text):
         if _plain(part) in said or part.startswith(_ELSEWHERE):
             continue
-        sections.append(
-            re.sub(r"(?m)^#(?=#* )", "##", part) if part.startswith("##") else part.partition("\n")[2].strip()
-        )
+        sections.append(f"#{part}" if part.startswith("##") else part.partition("\n")[2].strip())  # without the title
     made = f" Their recipe is `{recipe}`." if recipe else ""
     return "\n\n".join(
         [
@@ -82,14 +82,14 @@ def _section(number: int, source: Source, recipe: str, total: int, body: Body) -
 
 
 def _sections(body: str) -> list[str]:
-    """A card's body by its headings of the second level, without marks."""
+    """A card's body by its headings of the second and third level, without marks."""
     text = "\n".join(line for line in body.split("\n") if not re.match(r"<!-- /?llmsynth[ :].*-->\s*$", line))
     sections: list[list[str]] = [[]]
     fence = ""
     for line in text.split("\n"):
         if (ticks := re.match(r"`{3,}", line)) and (not fence or line.strip() == fence):
             fence = "" if fence else ticks[0]
-        if not fence and line.startswith("## "):
+        if not fence and re.match(r"###? ", line):
             sections.append([])
         sections[-1].append(line)
     return [part for lines in sections if (part := "\n".join(lines).strip())]

@@ -82,6 +82,8 @@ def read_source(path: Path) -> Source:
     """The dataset of a finished run, or the one in a folder. Raises `PublishError` where there is none to publish."""
     if not path.is_dir():
         raise PublishError(f"{path} is no directory", "name the directory of a run, or of a dataset")
+    if path.name == "dataset" and (path.parent / "report.json").is_file():
+        path = path.parent  # which knows the recipe
     of_a_run = (path / "journal.jsonl").is_file() or (path / "report.json").is_file()
     if of_a_run and not (path / "report.json").is_file():
         raise PublishError(f"{path} is not finished", "run the command that began it again: it goes on from there")

@@ -93,7 +93,9 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
         return OutOfReachError(f"{said}: {trouble.said}", f"Is there a connection, and is HF_ENDPOINT right? {_AGAIN}")
     if isinstance(error, ValueError):
         return PublishError(f"{repo}: {_clean(str(error))}")
-    if sending:  # xet has errors of its own
+    if sending and (
+        isinstance(error, RuntimeError | OSError) or "xet" in type(error).__module__
+    ):  # xet has errors of its own
         return PublishError(
             f"sending failed: {_clean(str(error))}", f"{_AGAIN} HF_HUB_DISABLE_XET=1 sends by plain HTTP."
         )
