@@ -219,7 +219,7 @@ class HowToAsk:
     attempts: tries per request before it counts as failed; being told to wait is none.
     """
 
-    concurrency: int = 256
+    concurrency: int = 384
     adaptive: bool = True
     requests_per_second: float | None = None
     requests_per_minute: float | None = None
@@ -228,7 +228,7 @@ class HowToAsk:
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.attempts < 1:
-            raise RecipeError("concurrency and attempts must be at least 1", "256 and 5 are usual")
+            raise RecipeError("concurrency and attempts must be at least 1", "384 and 5 are usual")
         for name in _RATES:
             rate = getattr(self, name)
             if rate is not None and not rate > 0:

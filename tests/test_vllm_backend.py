@@ -96,7 +96,9 @@ def test_weights_of_the_older_kind_tell_models_apart_where_they_are_what_is_load
     assert identity(b"safe", b"one") == identity(b"safe", b"two") == identity(b"safe", None)
 
 
-@pytest.mark.parametrize("name", ["chat_template.jinja", "generation_config.json", "tokenizer_config.json", "vocab.txt"])
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "generation_config.json", "tokenizer_config.json", "vocab.txt"]
+)
 def test_another_template_or_tokenizer_is_another_model(folder: Path, name: str) -> None:
     before = VLLMBackend(str(folder)).identity
     (folder / name).write_text('{"other": 1}')

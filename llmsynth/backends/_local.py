@@ -68,7 +68,7 @@ def too_long(tokens: int, window: int) -> RequestFailedError:
 
 
 def _sample(path: Path) -> str:
-    """Size and pieces of a file, whole if it is small: other weights differ everywhere, and hashing all takes minutes."""
+    """Size and pieces of a file: other weights differ everywhere, and hashing all of them takes minutes."""
     size = path.stat().st_size
     with path.open("rb") as file:
         pieces = []

@@ -19,7 +19,7 @@ Structured = Literal["json_schema", "json_object", "prompt"]
 
 # by which servers say that they do not know a parameter, or can't make a grammar of the schema
 _REFUSALS = ("http_400", "http_415", "http_422", "http_501", "batch_invalid")
-_BROKE, _BREAKS = "http_500", 3  # which some answer to a schema they can't handle: so many in a row, and never an answer
+_BROKE, _BREAKS = "http_500", 3  # by which some say it: after so many, and never an answer
 _REMEMBERED = 1000  # schemas; a method has a few
 
 
