@@ -24,7 +24,8 @@ LAYERS = {
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
-    3: "card catalogue footprint layout prediction publish recipe recipe_text rethreshold finish synthesis estimate",
+    3: "card cards catalogue footprint layout prediction publish recipe recipe_text rethreshold finish synthesis"
+    " estimate",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -452,6 +453,20 @@ def _seen(hub: HubServer) -> set[int]:
     count = sum(path.endswith(".parquet") for path in tree)
     assert ("README.md" in tree) == bool(count)
     return {count}
+
+
+def test_interrupted_it_says_how_to_go_on(hub: HubServer, make: Make, tmp_path: Path) -> None:
+    run = make("welsh", rows=60)
+    some = threading.Event()
+    hub.stored = lambda number: (some.set(), time.sleep(0.05))[1]
+    command = [sys.executable, "-m", "llmsynth", "push", str(run), REPO]
+    process = subprocess.Popen(command, env=environment(hub, tmp_path), stderr=subprocess.PIPE, text=True)
+    assert some.wait(60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "sends only what is missing" in said
+    assert hub.repos[REPO].commits == 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from llmsynth.cli import console
 
 def push(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, or of a dataset made here.")],
-    repo: Annotated[str, typer.Argument(help="owner/name on the Hub; a name alone is your own.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hub; a name alone is your own.")],
     public: Annotated[bool, typer.Option("--public", help="Visible to everybody; private when not given.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List every file and what would become of it; send nothing.")
@@ -49,7 +49,11 @@ def push(
         count = len(plan.send) + len(plan.texts)
         print(f"would send {count} file{'' if count == 1 else 's'}, {in_words(plan.size)}, in one commit; sent nothing")
         return
-    done = publish(run, target, tell)
+    try:
+        done = publish(run, target, tell)
+    except KeyboardInterrupt:
+        console.say("interrupted: nobody sees a part of it; the same command sends only what is missing")
+        raise typer.Exit(130) from None
     if not done.address:
         console.say(f"{done.repo} holds all of it already: nothing was sent")
     print(done.address or f"nothing to change in {done.repo}")
