@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from llmsynth.card import PAPERS, CardFacts, write_card
+from llmsynth.card import write_card
+from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_dataset
 from llmsynth.funnel import Funnel
-from llmsynth.generators.protocol import asks
-from llmsynth.recipe import Built, Recipe, publishable
+from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
@@ -40,42 +39,17 @@ def write_results(
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
     else:
         info = write_dataset(records, folder, columns)
-    tally = run.tally
-    resolved = recipe.resolved()
-    source: Any = run.notes.get("source")
-    started_from = _started_from(run.notes)
-    facts = CardFacts(
-        name=recipe.name,
-        generators=tuple(recipe.generators),
-        splits=(info,),
-        curated="" if source is None or asks(built.generator) else str(source["name"]),
-        method=about.summary,
-        models=tuple(
-            {"role": role, "model": model.backend.name, **model.sampling} for role, model in run.models.items()
-        ),
-        prompts=tuple(sorted(used.prompts)),
-        seeds=str(started_from.get("seeds", "")),
-        seed_count=started_from.get("seed_count"),
-        seed_license=str(started_from.get("seed_license", "")),
-        dropped=dict(sorted(tally.dropped.items())),
-        failed=dict(sorted((Counter(tally.failed) - gaps).items())),
-        limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
-        recipe_name=recipe.name,
-        recipe=yaml.safe_dump(publishable(resolved), sort_keys=False, allow_unicode=True, width=100),
-        license=recipe.license or "",
-        languages=tuple(recipe.language),
-        citations=tuple(PAPERS[key] for key in about.papers),
-    )
-    write_card(folder, facts)
-    return {
+    report = {
         "target": run.target,
-        "rows": tally.report(),
+        "rows": run.tally.report(),
         "funnel": funnel.report(),
         **used.scores.told(),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
     }
+    write_card(folder, facts_of(recipe, run, built, (info,), used.traces, report, gaps))
+    return report
 
 
 class _Used:
@@ -84,7 +58,7 @@ class _Used:
     def __init__(self, heard: Callable[[], object], scores: ScoreReport) -> None:
         self._heard = heard
         self.scores = scores
-        self.prompts: set[str] = set()
+        self.traces = Traces()
         self._keys = array("Q")
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -92,8 +66,7 @@ class _Used:
             if number % _HEARD_EVERY == 0:
                 self._heard()
             self.scores.add(record)
-            if "prompts" in record.meta:
-                self.prompts.update(record.meta["prompts"])
+            self.traces.add(record)
             if "journal" in record.meta:
                 self._keys.extend(int(key[:16], 16) for key in record.meta["journal"])
             yield record
@@ -102,13 +75,6 @@ class _Used:
     def answers(self) -> int:
         """How many answers there are that at least one record came from."""
         return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
-
-
-def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is noted of the seeds that nobody made in this run."""
-    while isinstance(notes.get("seeds"), dict):
-        notes = notes["seeds"]["notes"]
-    return notes
 
 
 def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:

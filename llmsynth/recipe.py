@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmsynth import options
 from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
+from llmsynth.cards.words import CardWords
 from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
 from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
@@ -56,7 +57,7 @@ class Recipe(BaseModel):
         its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
         something; one that has no field yet is not. "raise": the first one ends the run, resumably.
     publish: where the dataset goes once it is complete, with the keys of `publish.Target`; empty for nowhere.
-    license, language: for the card; llmsynth cannot know them.
+    license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +76,7 @@ class Recipe(BaseModel):
     publish: dict[str, Any] = {}
     license: str | None = None
     language: list[str] = ["en"]
+    card: dict[str, Any] = {}
 
     @classmethod
     def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -154,7 +156,8 @@ class Recipe(BaseModel):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
         publish = options.build(Target, self.publish, ("publish",)) if self.publish else None
-        return Built(generator, models, caps, steps, selectors, self.on_error, publish)
+        words = options.build(CardWords, self.card, ("card",))
+        return Built(generator, models, caps, steps, selectors, self.on_error, words, publish)
 
     @property
     def generators(self) -> list[str]:
@@ -184,6 +187,8 @@ class Recipe(BaseModel):
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
         data["selectors"] = resolved_steps(self.selectors, built.selectors)
+        if not self.card:  # what is not said has no default to be spelled out
+            del data["card"]
         return data
 
     def funnel(self) -> Funnel:
@@ -261,6 +266,7 @@ class Built:
     steps: list[Step]
     selectors: list[Selector]
     on_error: OnError = "drop"
+    words: CardWords = field(default_factory=CardWords)
     publish: Target | None = None
 
 
@@ -286,7 +292,9 @@ def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
 def publishable(data: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe for the card: without what is nobody's business, such as addresses and folders."""
     result = without_how(data)
-    embedders = [step["embedder"] for step in result.get("steps", ()) if isinstance(step.get("embedder"), dict)]
+    result.pop("card", None)  # stands in the card itself
+    steps = [*result.get("steps", ()), *result.get("selectors", ())]
+    embedders = [step["embedder"] for step in steps if isinstance(step.get("embedder"), dict)]
     for model in [*result.get("models", {}).values(), *embedders]:
         for key in _PRIVATE & model.keys():
             del model[key]

@@ -12,9 +12,11 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from llmsynth.card import PAPERS, CardFacts, card_text, write_card
+from llmsynth.card import card_text, write_card
+from llmsynth.cards.facts import CardFacts
 from llmsynth.dataset import DatasetInfo, write_dataset
 from llmsynth.errors import StorageError
+from llmsynth.papers import PAPERS
 from llmsynth.record import Record
 
 COLUMNS = {"instruction": "string", "input": "string", "output": "string", "messages": "messages"}
@@ -63,7 +65,7 @@ def test_the_header_is_one_that_the_hub_understands(tmp_path: Path) -> None:
     assert data.language == ["en", "no"]
     assert data.task_categories == ["text-generation"]
     assert data.size_categories == ["n<1K"]
-    assert data.tags == ["synthetic", "llmsynth", "self-instruct"]
+    assert data.tags == ["synthetic", "llmsynth", "self-instruct", "sft"]
     assert data.configs == [
         {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]},
     ]

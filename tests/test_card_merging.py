@@ -10,9 +10,9 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynth.cards.frontmatter import Header, joined
 from llmsynth.cards.marks import Block, Body
 from llmsynth.cards.merging import edited, merge, record_of
+from llmsynth.frontmatter import Header, joined
 
 
 def card(rows: int = 3, blocks: dict[str, str] | None = None, **header: Any) -> str:
@@ -137,6 +137,37 @@ def test_a_config_that_somebody_added_stays_and_one_that_is_no_longer_made_goes(
     assert header_of(alone)["dataset_info"]["homepage"] == "https://x"
 
 
+def test_a_card_edited_before_it_is_pushed_is_pushed_with_its_edits() -> None:
+    mine = card(4).replace("license: cc-by-4.0", "license: mit").replace("4 rows, made by nobody.", "By hand.")
+    mine = mine.replace("<!-- llmsynth:funnel", "Mind the gaps.\n\n<!-- llmsynth:funnel")
+    pushed = merge(card(3), mine)
+    assert header_of(pushed)["license"] == "mit"
+    for word in ("By hand.", "Mind the gaps.", "| kept | 4 |"):
+        assert pushed.count(word) == 1
+    assert merge(pushed, mine) == pushed
+    # a run made elsewhere brings no edits, and takes none away
+    elsewhere = merge(pushed, card(5))
+    assert header_of(elsewhere)["license"] == "mit"
+    assert all(word in elsewhere for word in ("By hand.", "Mind the gaps.", "| kept | 5 |"))
+
+
+def test_a_later_edit_before_a_push_replaces_an_earlier_one_but_none_made_where_it_was_published() -> None:
+    def edited_card(license: str, summary: str, words: str) -> str:
+        text = card(4).replace("cc-by-4.0", license).replace("4 rows, made by nobody.", summary)
+        return text.replace("<!-- llmsynth:funnel", f"{words}\n\n<!-- llmsynth:funnel")
+
+    pushed = merge(card(3), edited_card("mit", "By hand.", "Mind the gaps."))
+    again = merge(pushed, edited_card("isc", "By two hands.", "Mind the steps."))
+    assert header_of(again)["license"] == "isc"
+    assert "By two hands." in again and "By hand." not in again
+    assert "Mind the steps." in again and "Mind the gaps." not in again
+    there = again.replace("license: isc", "license: wtfpl").replace("two hands", "many hands").replace("steps", "lions")
+    last = merge(there, edited_card("zlib", "By no hands.", "Mind the steps."))
+    assert header_of(last)["license"] == "wtfpl"
+    assert "By many hands." in last and "By no hands." not in last
+    assert "Mind the lions." in last and "Mind the steps." not in last
+
+
 def test_somebody_elses_card_keeps_its_prose_and_is_told_the_rest_below() -> None:
     header = "license: mit\ntags: welsh\nconfigs:\n- config_name: a\n  data_files: a/*\n"
     theirs = f"---\n{header}---\n# My data\n\nAll mine.\n\n## Loading\n\nAsk me.\n"
@@ -249,6 +280,25 @@ _LINES = st.lists(
     | st.text("ab-:# \n\r<!>{}[]&*'\"", max_size=8),
     max_size=25,
 )
+
+
+@st.composite
+def _edited_cards(draw: st.DrawFn) -> str:
+    """A card with lines put into its body, and lines taken out."""
+    text = card(draw(st.integers(3, 5)), {"scores": draw(st.sampled_from(["", "## Scores"]))})
+    header, body = text.split("\n---\n")
+    lines = body.split("\n")
+    for line in draw(_LINES)[:4]:
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    for _ in range(draw(st.integers(0, 2))):
+        del lines[draw(st.integers(0, len(lines) - 1))]
+    return "\n".join([header, "---", *lines])
+
+
+@given(_edited_cards(), _edited_cards())
+def test_cards_that_both_were_edited_are_merged_once_and_for_all(published: str, fresh: str) -> None:
+    once = merge(published, fresh)
+    assert merge(once, fresh) == once
 
 
 @given(_LINES, st.integers(0, 3))

@@ -137,7 +137,7 @@ def test_it_becomes_one_dataset_with_one_report_and_one_card(recipe: str, tmp_pa
     card = (result.dataset / "README.md").read_text(encoding="utf-8")
     for told in ("2402.13064", "2304.12244", "`glan`, then `evol-instruct` generators", "taxonomy of human knowledge"):
         assert told in card
-    assert yaml.safe_load(card.split("---\n")[1])["tags"][2:] == ["glan", "evol-instruct"]
+    assert yaml.safe_load(card.split("---\n")[1])["tags"][2:] == ["glan", "evol-instruct", "sft"]
     assert "glan/question@" in card and "evol_instruct/equality@" in card
 
 

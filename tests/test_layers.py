@@ -18,7 +18,7 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
-    " heuristics likelihood tags diversity verb_objects",  # values: no I/O, no clock
+    " frontmatter heuristics licences likelihood papers tags diversity verb_objects",  # values: no I/O, no clock
     1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset"
     " options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report",
     # the catalogue, and how records go through it

@@ -313,6 +313,8 @@ def test_what_is_the_owners_is_so_after_an_addition_too(hub: HubServer, make: Ma
     assert header(hub)["language"] == ["en", "ga"]
     publish(first, Target(REPO, overwrite=True))
     assert "celtic" in header(hub)["tags"]
+    assert "glan" not in header(hub)["tags"]
+    assert header(hub)["language"] == ["en"]
     assert "Addition" not in hub.text(REPO, "README.md")
 
 
@@ -565,9 +567,10 @@ def test_a_card_alone_is_no_dataset_to_be_refused_and_stays(hub: HubServer, make
 
 
 def test_a_run_whose_recipe_asks_for_it_is_published_once_complete(hub: HubServer, tmp_path: Path) -> None:
-    text = "{name: asked, target: 3, generator: {use: self-instruct, seeds: builtin}, models: {default: {use: pocket}},"
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "Say hello.", "output": "Helo"}\n' * 3)
+    rows = f"{{use: rows, path: {tmp_path / 'rows.jsonl'}}}"
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(text + f" publish: {{repo: {REPO}}}}}")
+    recipe.write_text(f"{{name: asked, generator: {rows}, publish: {{repo: {REPO}}}}}")
     run = ["run", str(recipe), "-o", str(tmp_path / "run"), "-q"]
     done = CliRunner().invoke(app, run)
     assert done.exit_code == 0, done.output

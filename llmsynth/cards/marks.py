@@ -37,14 +37,14 @@ class Block:
     def made(cls, name: str, text: str) -> Block:
         """One as it is generated. What looks like a mark in it is none any more."""
         text = _LIKE_A_MARK.sub("<!-- -", text.strip())
-        return cls(name, text, _digits(text))
+        return cls(name, text, digits_of(text))
 
     @property
     def edited(self) -> bool:
-        return self.digits != _digits(self.text)
+        return self.digits != digits_of(self.text)
 
     def __str__(self) -> str:
-        return f"<!-- llmsynth:{self.name} {self.digits} -->\n{self.text}\n<!-- /llmsynth:{self.name} -->"
+        return f"<!-- llmsynth:{self.name} {self.digits} -->\n{self.text}\n\n<!-- /llmsynth:{self.name} -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,18 @@ class Record:
     """What was generated in a card when it was last written.
 
     blocks: their names. header: what stands for the value of each of its keys. tags, configs: those of the header.
+    brought: what stands for the values and texts by people's hands that came with it, from a card edited beforehand.
     """
 
     blocks: tuple[str, ...] = ()
     header: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        content = {"blocks": self.blocks, "header": self.header, "tags": self.tags, "configs": self.configs}
+        names = {name: getattr(self, name) for name in _LISTS}
+        content = {"header": dict(self.header), **{name: found for name, found in names.items() if found}}
         text = json.dumps(content, separators=(",", ":"))
         return f"<!-- llmsynth {text.replace('<', chr(92) + 'u003c').replace('>', chr(92) + 'u003e')} -->"
 
@@ -70,8 +73,11 @@ class Record:
         found = json.loads(text)
         if not isinstance(found, dict) or not isinstance(found.get("header"), dict):
             raise ValueError("no record")
-        names = {name: tuple(map(str, _list(found.get(name)))) for name in ("blocks", "tags", "configs")}
+        names = {name: tuple(map(str, _list(found.get(name)))) for name in _LISTS}
         return cls(header={str(key): str(value) for key, value in found["header"].items()}, **names)
+
+
+_LISTS = ("blocks", "tags", "configs", "brought")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,11 @@ class Body:
         return "\n\n".join(parts) + "\n" if parts else ""
 
     @property
+    def words(self) -> list[str]:
+        """What its owner wrote between the blocks."""
+        return [part for part in self.parts if isinstance(part, str)]
+
+    @property
     def blocks(self) -> dict[str, Block]:
         return {part.name: part for part in self.parts if isinstance(part, Block)}
 
@@ -125,7 +136,7 @@ def stands_for(value: Any) -> str:
     return fingerprint(repr(value))[:8]
 
 
-def _digits(text: str) -> str:
+def digits_of(text: str) -> str:
     """White space at the end of lines doesn't count: editors remove it without being asked."""
     return fingerprint("\n".join(line.rstrip() for line in text.strip().split("\n")))[:8]
 

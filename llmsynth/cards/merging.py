@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from llmsynth.cards.frontmatter import Entry, Header, dumped, joined, split
-from llmsynth.cards.marks import Block, Body, Record, stands_for
+from llmsynth.cards.marks import Block, Body, Record, digits_of, stands_for
+from llmsynth.frontmatter import Entry, Header, dumped, joined, split
 
 _COUNTED = ("size_categories", "configs", "dataset_info")  # never anybody's to edit: they must fit the files
 _OF_CONFIG = {
@@ -25,6 +26,9 @@ def merge(published: str, fresh: str) -> str:
     stays so; tags are added to and taken from. A published card without any of our marks is its owner's: what the
     fresh one has to say comes after it, but for headings that are there already.
 
+    The fresh card may have been edited too, before it comes here. Where nobody edited the published one, that counts;
+    where somebody did, only what has been edited anew since it was last merged.
+
     Unedited, the result is the fresh card itself; merged once more, it changes no more. Neither card needs to be valid:
     what is no YAML stays as a comment in the header.
     """
@@ -32,7 +36,7 @@ def merge(published: str, fresh: str) -> str:
     old_header, old_text = _read(published)
     new_header, new_text = _read(fresh)
     old, new = Body.read(old_text), Body.read(new_text)
-    header = _merged_header(old_header, new_header, old.record)
+    header = _merged_header(old_header, new_header, old.record, new.record)
     merged = joined(header, str(_merged_body(old, new, _record(old, old_header, new, new_header))))
     return merged.replace("\n", "\r\n") if windows else merged
 
@@ -55,7 +59,7 @@ def record_of(header: Mapping[str, Any], blocks: Iterable[Block]) -> Record:
 
 
 def _read(card: str) -> tuple[Header, str]:
-    header, body = split(card.removeprefix("\ufeff").replace("\r\n", "\n"))
+    header, body = split(card.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
     return Header() if header is None else Header.read(header), body
 
 
@@ -63,26 +67,46 @@ def _read(card: str) -> tuple[Header, str]:
 
 
 def _merged_body(old: Body, new: Body, record: Record | None) -> Body:
-    parts = [part for part in (_kept(part, new) for part in old.parts) if part is not None]
+    brought = old.record.brought if old.record else ()
+    parts = [part for part in (_kept(part, new, brought) for part in old.parts) if part is not None]
     known = old.record.blocks if old.record else ()
     there = old.blocks
     headings = set() if old.record else _headings(old.parts)
     after: str | None = None  # the block that comes before this one
     theirs = False  # whether the section that a block belongs to is one that the owner has
-    for block in (part for part in new.parts if isinstance(part, Block)):
-        theirs = bool(found & headings) if (found := _headings([block.text.partition("\n")[0]])) else theirs
-        if block.name not in there:
-            if block.name in known or theirs:
+    for part in new.parts:
+        if isinstance(part, str):
+            if digits_of(part) not in brought and not any(part in text for text in old.words):
+                _put(parts, after, part, {text for text in old.words if digits_of(text) in brought} - {*new.words})
+            continue
+        theirs = bool(found & headings) if (found := _headings([part.text.partition("\n")[0]])) else theirs
+        if part.name not in there:
+            if part.name in known or theirs:
                 continue
-            parts.insert(_place(parts, after), block)
-        after = block.name
+            parts.insert(_place(parts, after), part)
+        after = part.name
     return Body(tuple(parts), record)
 
 
-def _kept(part: str | Block, new: Body) -> str | Block | None:
-    if isinstance(part, str) or part.edited:
+def _kept(part: str | Block, new: Body, brought: Sequence[str]) -> str | Block | None:
+    if isinstance(part, str):
         return part
-    return new.blocks.get(part.name)
+    fresh = new.blocks.get(part.name)
+    if not part.edited:
+        return fresh
+    # somebody's edit gives way to a later one that was made where this one came from
+    return fresh if fresh is not None and fresh.edited and digits_of(part.text) in brought else part
+
+
+def _put(parts: list[str | Block], after: str | None, text: str, earlier: Set[str]) -> None:
+    """Put somebody's words behind a block: in place of what stood there of theirs earlier, if anything does."""
+    place = _place(parts, after)
+    while place < len(parts) and isinstance(parts[place], str):
+        if parts[place] in earlier:
+            parts[place] = text
+            return
+        place += 1
+    parts.insert(place, text)
 
 
 def _place(parts: Sequence[str | Block], after: str | None) -> int:
@@ -104,26 +128,39 @@ def _headings(parts: Iterable[str | Block]) -> set[str]:
 
 
 def _record(old: Body, old_header: Header, new: Body, new_header: Header) -> Record | None:
-    """The fresh record, and what somebody removed, so that it is not taken for news should it be generated again."""
-    if new.record is None:
-        return old.record
-    if old.record is None:
-        return new.record
-    gone = [name for name in old.record.blocks if name not in old.blocks and name not in new.record.blocks]
-    removed = {key: digits for key, digits in old.record.header.items() if key not in old_header.entries}
-    tags = [tag for tag in old.record.tags if tag not in _names(old_header.values.get("tags"))]
+    """The fresh record, with what somebody removed, so that it is not taken for news should it be generated again."""
+    before, fresh = old.record, new.record
+    brought = [digits_of(text) for text in new.words]
+    if fresh is None:
+        return None if before is None else dataclasses.replace(before, brought=_union(before.brought, brought))
+    edits = [digits_of(block.text) for block in new.blocks.values() if block.edited]
+    values = {key: stands_for(value) for key, value in new_header.values.items() if key not in (*_COUNTED, "tags")}
+    edits += [digits for key, digits in values.items() if fresh.header.get(key) != digits]
+    brought += edits
+    if before is None:
+        theirs = {key for key in old_header.entries if key not in new_header.entries}
+        header = {key: digits for key, digits in fresh.header.items() if key not in theirs}
+        return dataclasses.replace(fresh, header=header, brought=_union(brought))
+    gone = [name for name in before.blocks if name not in old.blocks and name not in fresh.blocks]
+    removed = {key: digits for key, digits in before.header.items() if key not in old_header.entries}
+    tags = [tag for tag in before.tags if tag not in _names(old_header.values.get("tags"))]
     return Record(
-        (*new.record.blocks, *gone),
-        {**new.record.header, **{key: digits for key, digits in removed.items() if key not in new.record.header}},
-        tuple(dict.fromkeys((*new.record.tags, *tags))),
-        new.record.configs,
+        (*fresh.blocks, *gone),
+        {**fresh.header, **{key: digits for key, digits in removed.items() if key not in fresh.header}},
+        _union(fresh.tags, tags),
+        fresh.configs,
+        _union(before.brought, brought),
     )
+
+
+def _union(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in names for name in each))
 
 
 # the header
 
 
-def _merged_header(old: Header, new: Header, record: Record | None) -> Header:
+def _merged_header(old: Header, new: Header, record: Record | None, fresh: Record | None) -> Header:
     base = record or Record()
     values = {**new.values}
     for key in _OF_CONFIG:
@@ -142,11 +179,18 @@ def _merged_header(old: Header, new: Header, record: Record | None) -> Header:
         elif theirs is None:
             if key not in base.header:
                 entries[key] = new.entries[key]
-        elif base.header.get(key) != stands_for(theirs.value):
+        elif base.header.get(key) != stands_for(theirs.value) and not _superseded(key, theirs, new, record, fresh):
             entries[key] = theirs
         elif key in values:
             entries[key] = _entry(key, values[key], theirs)
     return Header(entries, old.after)
+
+
+def _superseded(key: str, theirs: Entry, new: Header, record: Record | None, fresh: Record | None) -> bool:
+    """Whether somebody's value is to give way to a later one that was set where this one came from."""
+    if record is None or fresh is None or key not in new.entries or stands_for(theirs.value) not in record.brought:
+        return False
+    return fresh.header.get(key) != stands_for(new.entries[key].value)
 
 
 def _entry(key: str, value: Any, theirs: Entry | None) -> Entry:

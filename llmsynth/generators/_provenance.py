@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmsynth.licences import UNKNOWN
 from llmsynth.record import Drop
 from llmsynth.request import Completion
-from llmsynth.sources import BUILTIN
+from llmsynth.sources import BUILTIN, OWN_SEEDS, Seed
+from llmsynth.sources.licensing import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,13 @@ def nothing_in(completion: Completion, reason: str, what: str) -> Drop:
     return Drop(reason, f"the reply holds no {what}")
 
 
-def seed_facts(path: str, count: int) -> dict[str, object]:
-    """What the card says of the seeds; only of our own do we know the licence."""
+def seed_facts(path: str, seeds: Sequence[Seed]) -> dict[str, object]:
+    """What the card says of the seeds. seed_license: of them all; empty where nobody says it of any."""
     ours = path == BUILTIN
-    name = "llmsynth's own seed tasks" if ours else Path(path).name
-    return {"seeds": name, "seed_count": count, "seed_license": "apache-2.0" if ours else ""}
+    name = OWN_SEEDS if ours else Path(path).name
+    licenses = joined(seed.licenses for seed in seeds)
+    return {
+        "seeds": name,
+        "seed_count": len(seeds),
+        "seed_license": "" if licenses == [UNKNOWN] else ", ".join(licenses),
+    }

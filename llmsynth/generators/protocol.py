@@ -14,7 +14,7 @@ from llmsynth.run import Run
 class About:
     """What the card of a dataset says of a generator.
 
-    summary: how the method works, in prose. papers: keys of `card.PAPERS`.
+    summary: how the method works, in prose. papers: keys of `papers.PAPERS`.
     columns: the fields of its records that make the dataset, name to type (see `llmsynth.column_types`).
     conversations: whether rows of instruction, input and output get their conversation beside these.
     batch: records that go through the steps together at most, which is a matter of speed.

@@ -15,10 +15,13 @@ from typing import Any, ClassVar
 from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError, SourceError
 from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.licences import named
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
 from llmsynth.sources import read_rows
 from llmsynth.sources.inference import converted
+from llmsynth.sources.licensing import KEY, licenses_in
+from llmsynth.sources.readme import source_of
 from llmsynth.sources.runs import is_run, kept_records, survey_run
 from llmsynth.sources.survey import Survey, holds_text, survey
 from llmsynth.text import has_lone_surrogate
@@ -38,6 +41,7 @@ class Rows:
     columns: those to keep; all when empty. The dataset has them under their names and with their types: those that the
         source declares, else the narrowest that hold all of its values. CSV has text alone.
     types: of columns, instead, by name (see `llmsynth.column_types`), such as `score: float64`.
+    license: of rows that do not say theirs, in a column `license`; without it, that of the card in their folder.
     longest: characters in one text of a row; a longer one is dropped, as no step is made for it.
 
     Reasons: "unreadable" (no row, such as broken JSON), "no_text", "too_long", "wrong_type" (a value that is not of a
@@ -51,6 +55,7 @@ class Rows:
     columns: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     longest: int = 1_000_000
+    license: str = ""
 
     def __post_init__(self) -> None:
         if self.longest < 1:
@@ -137,11 +142,16 @@ class Rows:
     def records(self) -> Iterator[Record]:
         """The rows as records, in order."""
         judge = self._judge()
+        given = named(self.license) or source_of(self.path).license
         if is_run(self.path):
-            yield from map(judge, kept_records(self.path))
+            for record in kept_records(self.path):
+                meta = record.meta if KEY in record.meta or not given else {**record.meta, KEY: [given]}
+                yield judge(dataclasses.replace(record, meta=meta))
             return
         for row in read_rows(self.path):
             meta = {"generator": "rows", "source": row.place}
+            if licenses := licenses_in(row.values) or ((given,) if given else ()):
+                meta[KEY] = [*licenses]
             if row.problem:
                 yield Record(row.place, {}, meta, dropped=Drop("unreadable", row.problem))
             else:

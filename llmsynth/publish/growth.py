@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from llmsynth.card import _size_category as size_category
-from llmsynth.cards.frontmatter import Entry, Header, dumped, joined, split
 from llmsynth.cards.marks import Block, Body, Record, stands_for
+from llmsynth.frontmatter import Entry, Header, dumped, joined, split
 from llmsynth.publish.shards import Splits
 from llmsynth.publish.source import Source
 
@@ -49,11 +50,11 @@ def grown_card(
     block = Block.made(f"addition-{number}", _section(number, source, recipe, total, body))
     record = body.record or Record()
     unedited = {key for key, digits in record.header.items() if key in values and digits == stands_for(values[key])}
-    record = Record(
-        (*record.blocks, block.name),
-        {key: stands_for(new[key]) if key in unedited & new.keys() else d for key, d in record.header.items()},
-        tuple(_union(list(record.tags), source.header.get("tags"))),
-        record.configs,
+    record = replace(
+        record,
+        blocks=(*record.blocks, block.name),
+        header={key: stands_for(new[key]) if key in unedited & new.keys() else d for key, d in record.header.items()},
+        tags=tuple(_union(list(record.tags), source.header.get("tags"))),
     )
     grown = joined(Header(entries, header.after), str(Body((*body.parts, block), record if body.record else None)))
     notes: tuple[str, ...] = ()

@@ -62,8 +62,8 @@ class Source:
 
     def card_for(self, repo: str) -> str:
         """The card, which tells how to load the dataset from its repository; that is nobody's edit of it."""
-        from llmsynth.cards.frontmatter import split
         from llmsynth.cards.marks import Block, Body
+        from llmsynth.frontmatter import split
 
         _, text = split(self.card)
         body = Body.read(text)
@@ -113,7 +113,7 @@ def read_source(path: Path) -> Source:
 
 def header_of(card: str) -> dict[str, Any]:
     """The header of a card; empty where it has none that can be read."""
-    from llmsynth.cards.frontmatter import split
+    from llmsynth.frontmatter import split
 
     text, _ = split(card.removeprefix("\ufeff").replace("\r\n", "\n"))
     try:
@@ -125,7 +125,7 @@ def header_of(card: str) -> dict[str, Any]:
 
 def _publishable(recipe: str) -> str:
     """The recipe without what is nobody's business: addresses, folders, how fast to ask."""
-    from llmsynth.card import _public as public
+    from llmsynth.cards.markdown import public
     from llmsynth.recipe import publishable
 
     try:

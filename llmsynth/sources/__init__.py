@@ -2,6 +2,6 @@
 
 from llmsynth.sources.rows import FORMATS, Row, read_rows
 from llmsynth.sources.seed import Seed, Seeds
-from llmsynth.sources.seeds import BUILTIN, read_seeds
+from llmsynth.sources.seeds import BUILTIN, OWN_SEEDS, read_seeds
 
-__all__ = ["BUILTIN", "FORMATS", "Row", "Seed", "Seeds", "read_rows", "read_seeds"]
+__all__ = ["BUILTIN", "FORMATS", "OWN_SEEDS", "Row", "Seed", "Seeds", "read_rows", "read_seeds"]

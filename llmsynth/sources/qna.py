@@ -17,8 +17,10 @@ numbers of examples are not asked for, as a seed here is an example to show and 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,7 @@ from typing import NamedTuple, NoReturn
 import yaml
 
 from llmsynth.errors import SourceError
+from llmsynth.licences import named
 from llmsynth.sources.checks import UnusableError, filled, printable, text
 from llmsynth.sources.seed import Seed
 from llmsynth.text import has_lone_surrogate, one_line
@@ -214,11 +217,51 @@ def _seeds(leaf: Leaf, root: yaml.MappingNode) -> tuple[Seed, ...]:
             kinds.add(kind)
             _, _, _, instances = tasks.setdefault(same_task(question), (pairs, asked, question.strip(), []))
             instances.append((given, answer))
+    licenses = _licenses(leaf, root)
     meta = {"topic": leaf.topic, "leaf_kind": max(kinds, key=_KINDS.index), **about}
     return tuple(
-        Seed(f"{leaf.topic}:{number}", question, tuple(instances), None, f"{leaf.place}:{_line(asked) + 1}", meta)
+        Seed(
+            f"{leaf.topic}:{number}",
+            question,
+            tuple(instances),
+            None,
+            f"{leaf.place}:{_line(asked) + 1}",
+            meta,
+            licenses,
+        )
         for number, asked, question, instances in tasks.values()
     )
+
+
+def _licenses(leaf: Leaf, root: yaml.MappingNode) -> tuple[str, ...]:
+    """What `attribution` says in a leaf or its examples, and the file attribution.txt beside it, of works it uses."""
+    said = [value for node in _attributions(root) for value in _scalars(node, "license")]
+    beside = leaf.path.with_name("attribution.txt")
+    with contextlib.suppress(OSError):  # what cannot be read says nothing
+        if beside.is_file() and not beside.is_symlink() and beside.stat().st_size <= _MOST_BYTES:
+            said += _OF_THE_WORK.findall(beside.read_text(encoding="utf-8-sig", errors="replace"))
+    return tuple(dict.fromkeys(named(name) for name in said if name.strip() and len(name) <= _LONGEST_NAME))
+
+
+_OF_THE_WORK = re.compile(r"^[ \t]*Licen[sc]e of the work[ \t]*:[ \t]*(\S.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_LONGEST_NAME = 200
+
+
+def _attributions(root: yaml.MappingNode) -> Iterator[yaml.Node]:
+    for key, value in root.value:
+        if key.value == "attribution":
+            yield value
+        elif key.value == "seed_examples" and isinstance(value, yaml.SequenceNode):
+            for example in value.value:
+                if isinstance(example, yaml.MappingNode):
+                    yield from (inner for name, inner in example.value if name.value == "attribution")
+
+
+def _scalars(node: yaml.Node, name: str) -> Iterator[str]:
+    """The texts under a key of a mapping, or of those in a list."""
+    for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        if isinstance(each, yaml.MappingNode):
+            yield from (v.value for k, v in each.value if k.value == name and isinstance(v, yaml.ScalarNode))
 
 
 def _examples(node: yaml.Node, path: KeyPath) -> Iterator[tuple[str, yaml.Node, str, str, str]]:

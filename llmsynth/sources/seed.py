@@ -16,6 +16,7 @@ class Seed:
     is_classification: None where the file doesn't say.
     source: file name and line or row, such as "seeds.jsonl:12".
     meta: what else its file says of where it belongs, such as a taxonomy leaf's topic; flat JSON values.
+    licenses: under which it comes, by the Hub's names; none where nobody says.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Seed:
     is_classification: bool | None
     source: str
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    licenses: tuple[str, ...] = ()
 
 
 class Seeds(list[Seed]):

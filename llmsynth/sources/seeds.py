@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmsynth.errors import SourceError
+from llmsynth.licences import named
 from llmsynth.sources.checks import UnusableError, filled, printable, text
+from llmsynth.sources.licensing import licenses_in
 from llmsynth.sources.qna import LAYOUT, Leaf, MisplacedError, find_leaves, read_leaf, same_task
+from llmsynth.sources.readme import source_of
 from llmsynth.sources.rows import Row, holds_data, kind_of, read_rows
 from llmsynth.sources.seed import Seed, Seeds
 
 BUILTIN = "builtin"
+OWN_SEEDS = "llmsynth's own seed tasks"  # what cards call these
+_OUR_LICENSE = "apache-2.0"
 
 _INSTRUCTION = ("instruction", "prompt", "question")
 _INPUT = ("input", "context")
@@ -28,14 +34,17 @@ _SHOWN = 5  # places named in one error
 log = logging.getLogger(__name__)
 
 
-def read_seeds(path: str | Path | None = BUILTIN) -> Seeds:
+def read_seeds(path: str | Path | None = BUILTIN, license: str = "") -> Seeds:
     """The seed tasks in a file, a folder or an InstructLab taxonomy; "builtin" or None means our own.
 
+    license: of seeds that do not say theirs. Without it, that is what the card in the folder says.
     A folder with a `qna.yaml` anywhere below it is a taxonomy; see `sources.qna` for what its parts become.
     Every unusable row or leaf goes into one SourceError: a run must not start on fewer seeds than its owner
     believes it has.
     """
-    path = Path(__file__).parent.parent / "data" / "seeds.jsonl" if path is None or str(path) == BUILTIN else Path(path)
+    ours = Path(__file__).parent.parent / "data" / "seeds.jsonl"
+    path = ours if path is None or str(path) == BUILTIN else Path(path)
+    given = named(license) or (_OUR_LICENSE if path == ours else source_of(path).license)
     leaves = find_leaves(path)
     if leaves and path.is_dir() and holds_data(path):
         raise SourceError(f"{path} holds both data files and qna.yaml leaves", "Name one of them, or a folder below.")
@@ -53,6 +62,8 @@ def read_seeds(path: str | Path | None = BUILTIN) -> Seeds:
                 problem = f"{part.place}: the id {seed.id!r} is already that of {places[seed.id]}"
                 break
             places[seed.id] = seed.source
+            if given and not seed.licenses:
+                seed = dataclasses.replace(seed, licenses=(given,))
             key = same_task(seed.instruction)
             (duplicates if key in instructions else seeds).append(seed)
             instructions.add(key)
@@ -116,6 +127,7 @@ def _seed(row: Row) -> Seed:
         instances=instances,
         is_classification=_truth(values.get("is_classification")),
         source=row.place,
+        licenses=licenses_in(values),
     )
 
 

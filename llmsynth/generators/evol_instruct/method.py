@@ -25,6 +25,7 @@ from llmsynth.generators.evol_instruct.rows import (
     Stop,
     id_of,
     lineage_of,
+    provenance_of,
     rating_in,
     widths,
 )
@@ -40,6 +41,7 @@ from llmsynth.similarity import RougeIndex, rouge_l
 from llmsynth.sources import Seed
 from llmsynth.text import one_line, shorten
 
+_PAPERS_OF_PACKS = {"code": ("wizardcoder",), "math": ("wizardmath",)}
 _AFTERWARDS = (
     " Rewritings that gain nothing, repeat the rewriting prompt or cannot be answered are eliminated; the others are"
     " answered from their text alone, and rewritten further."
@@ -62,6 +64,7 @@ class EvolInstruct:
     auto: how a model improves that method first; with no steps it is followed as it stands.
     operators: weight by operator; one that is left out is never chosen; empty means all of the pack alike.
     breadth: the share of the operators that make another task, whatever the weights.
+    seed_license: of seeds that do not say theirs.
     include_seeds: whether the seeds, with their own answers, are records too, as round 0. Another generator's records
         are records in any case; if not included, they are dropped, so that all are accounted for.
     threshold: ROUGE-L F1 above which a task made in breadth is no news. It is compared with the seeds (of another
@@ -84,6 +87,7 @@ class EvolInstruct:
     operators: dict[str, float] = field(default_factory=dict)
     breadth: float | None = None
     include_seeds: bool = True
+    seed_license: str = ""
     growth: Growth = field(default_factory=Growth)
     elimination: Elimination = field(default_factory=Elimination)
     threshold: float = 0.7
@@ -135,7 +139,7 @@ class EvolInstruct:
         return About(
             "Evol-Instruct: a language model rewrites each task, round by round, into a harder or a rarer one by an"
             f" operator chosen at random.{_AFTERWARDS}",
-            ("evol-instruct",),
+            ("evol-instruct", *_PAPERS_OF_PACKS.get(self.pack, ())),
         )
 
     def validate(self, run: Run) -> None:
@@ -194,7 +198,7 @@ class Work:
 
     def __post_init__(self) -> None:
         options, prompts = self.options, self.run.prompts
-        self.seeding = Seeding(options.seeds, self.run, options.include_seeds)
+        self.seeding = Seeding(options.seeds, self.run, options.include_seeds, options.seed_license)
         self.rows = self.seeding.rows
         self.progress = Progress(self.run, self.seeding, options.rounds, options.stop)
         self.operators = weighted(options.pack, options.operators, options.breadth)
@@ -220,7 +224,14 @@ class Work:
         """A seed as a record, with the answer it came with."""
         given, answer = seed.instances[0]
         fields = {"instruction": seed.instruction, "input": given, "output": answer}
-        origin = {"round": 0, "lineage": seed.id, "parents": [], "source": seed.source, "history": [], **seed.meta}
+        origin = {
+            "round": 0,
+            "lineage": seed.id,
+            "parents": [],
+            "source": seed.source,
+            "history": [],
+            **provenance_of(seed),
+        }
         trail, scores = Trail(NAME, origin), {}
         if self.options.difficulty:
             text = Row.of(seed).text

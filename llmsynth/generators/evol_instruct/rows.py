@@ -20,6 +20,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.request import Completion
 from llmsynth.run import Run
 from llmsynth.sources import Seed
+from llmsynth.sources.licensing import KEY, joined
 
 if TYPE_CHECKING:
     from llmsynth.generators.evol_instruct.seeding import Seeding
@@ -55,7 +56,7 @@ class Row:
         """The row of a seed. Its input becomes part of the instruction, as an evolved one has no other place for it."""
         given, answer = seed.instances[0]
         text = _whole(seed.instruction, given)
-        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer, meta=seed.meta)
+        return cls(seed.id, seed.source, text, given.strip(), id_of(seed.id, 0), text, answer, meta=provenance_of(seed))
 
     @classmethod
     def grown_from(cls, record: Record) -> Row:
@@ -64,7 +65,13 @@ class Row:
         instruction, given, answer = (str(record.fields.get(name) or "") for name in _TASK)
         text = _whole(instruction, given)
         source = str(record.meta.get("generator", ""))
-        return cls(record.id, source, text, given.strip(), record.id, text, answer, more=more)
+        meta = {KEY: record.meta[KEY]} if KEY in record.meta else {}
+        return cls(record.id, source, text, given.strip(), record.id, text, answer, more=more, meta=meta)
+
+
+def provenance_of(seed: Seed) -> dict[str, Any]:
+    """What of a seed goes into the provenance of all that comes of it."""
+    return {KEY: joined([seed.licenses]), **seed.meta}
 
 
 def rating_in(completion: Completion) -> dict[str, float]:

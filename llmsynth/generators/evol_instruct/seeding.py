@@ -26,12 +26,13 @@ class Seeding:
     evolution of their row is dealt with, and go on just before it: so their place depends on nothing but order.
 
     include: whether its kept records stay so. open: whether there may be further rows.
-    seeds: of a file; empty where another generator makes them.
+    seeds: of a file; empty where another generator makes them. license: of those that do not say theirs.
     """
 
     source: str | Generated
     run: Run
     include: bool
+    license: str = ""
     rows: list[Row] = field(default_factory=list)
     seeds: list[Seed] = field(default_factory=list)
     open: bool = False
@@ -42,7 +43,7 @@ class Seeding:
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, Generated):
-            self.seeds = read_seeds(self.source)
+            self.seeds = read_seeds(self.source, self.license)
             self.rows = [Row.of(seed) for seed in self.seeds]
             return
         if self.source.name == NAME:  # the two would share stages, and so the journal's count of equal requests
@@ -98,7 +99,7 @@ class Seeding:
     def notes(self) -> dict[str, object]:
         """For the report: what the seeds were, or what became of the generator that made them."""
         if not isinstance(self.source, Generated):
-            return seed_facts(self.source, len(self.rows))
+            return seed_facts(self.source, self.seeds)
         return {
             "seeds": {
                 "generator": self.source.name,

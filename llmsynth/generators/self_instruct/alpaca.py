@@ -42,6 +42,7 @@ class Alpaca:
     )
 
     seeds: str = "builtin"
+    seed_license: str = ""
     shown: int = 3
     upto: int = 20
     lookahead: int = 32
@@ -90,7 +91,7 @@ class Alpaca:
                 await run.settle()
         finally:
             run.notes |= {
-                **seed_facts(self.seeds, len(work.seeds)),
+                **seed_facts(self.seeds, list(work.seeds.values())),
                 "stopped": work.pool.stop_reason() or "ended early",
                 "requests_for_instructions": work.pool.asked,
                 "requests_read": work.pool.consumed,
@@ -109,7 +110,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         options = self.options
-        self.seeds = {seed.id: seed for seed in read_usable_seeds(options.seeds)}
+        self.seeds = {seed.id: seed for seed in read_usable_seeds(options.seeds, options.seed_license)}
         self.pool = Bootstrap(
             run=self.run,
             seeds=list(self.seeds.values()),

@@ -11,16 +11,21 @@ from llmsynth.record import Drop
 from llmsynth.run import Run
 from llmsynth.similarity import Match, RougeIndex
 from llmsynth.sources import Seed
+from llmsynth.sources.licensing import joined
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A task in a prompt. `made` tells a generated one from a human-written one; `topic` is a taxonomy leaf's."""
+    """A task in a prompt. `made` tells a generated one from a human-written one; `topic` is a taxonomy leaf's.
+
+    licenses: of the seeds that it is, or that were shown on the way to it.
+    """
 
     id: str
     instruction: str
     made: bool = False
     topic: str = ""
+    licenses: tuple[str, ...] = ()
 
 
 @dataclass
@@ -80,9 +85,10 @@ class Bootstrap:
             return Drop("not_novel", f"ROUGE-L {nearest.score:.3f} with {nearest.id}"), nearest
         return None, None
 
-    def accept(self, id: str, instruction: str) -> None:
+    def accept(self, id: str, instruction: str, shown: Sequence[Shown] = ()) -> None:
+        """Let an instruction into the pool. shown: the tasks that its prompt showed."""
         self.index.add(instruction, id)
-        self.accepted.append(Shown(id, instruction, made=True))
+        self.accepted.append(Shown(id, instruction, made=True, licenses=tuple(joined(task.licenses for task in shown))))
 
     def consume(self, candidates: int, accepted: int) -> None:
         """Note that a request's completion has been dealt with."""
@@ -130,4 +136,4 @@ class Bootstrap:
 
 
 def _human(seed: Seed) -> Shown:
-    return Shown(seed.id, seed.instruction, topic=str(seed.meta.get("topic", "")))
+    return Shown(seed.id, seed.instruction, topic=str(seed.meta.get("topic", "")), licenses=seed.licenses)

@@ -37,7 +37,7 @@ class SelfInstruct:
     Four stages: new instructions after `shown` examples, of which `made` are generated ones; whether each
     is a classification task; instances, input-first or, for classification, output-first; filters.
 
-    seeds: a file or folder of seed tasks, or "builtin".
+    seeds: a file or folder of seed tasks, or "builtin". seed_license: of those that do not say theirs.
     new: instructions asked for in one request.
     demonstrations: how many worked examples stand in the later prompts; None for all of them, which are
         as many as the paper's (31, 11 and 16).
@@ -66,6 +66,7 @@ class SelfInstruct:
     )
 
     seeds: str = "builtin"
+    seed_license: str = ""
     shown: int = 8
     made: int = 2
     new: int = 8
@@ -162,7 +163,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         options, prompts = self.options, self.run.prompts
-        seeds = read_usable_seeds(options.seeds, options.classification_only)
+        seeds = read_usable_seeds(options.seeds, options.seed_license, options.classification_only)
         self.pool = Bootstrap(
             run=self.run,
             seeds=seeds,
@@ -262,7 +263,7 @@ class _Work:
             drop, nearest = self.pool.judge(instruction)
             if drop is None:
                 similar = tuple(self.pool.index.most_similar(instruction, self.options.similar))
-                self.pool.accept(id, instruction)
+                self.pool.accept(id, instruction, shown)
             else:
                 similar = () if nearest is None else (nearest,)
             yield _Candidate(id, instruction, trail, drop, similar)
@@ -330,7 +331,7 @@ class _Work:
         """For the report: why the run stopped, and how balanced the labels came out."""
         spread = [_evenness(counts) for counts in self.labels if counts]
         return {
-            **seed_facts(self.options.seeds, len(self.pool.seeds)),
+            **seed_facts(self.options.seeds, self.pool.seeds),
             "stopped": self.pool.stop_reason() or "ended early",
             "requests_for_instructions": self.pool.asked,
             "requests_read": self.pool.consumed,

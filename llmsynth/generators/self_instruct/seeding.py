@@ -6,9 +6,9 @@ from llmsynth.errors import RecipeError
 from llmsynth.sources import Seeds, read_seeds
 
 
-def read_usable_seeds(path: str, classification_only: bool = False) -> Seeds:
-    """The seeds, checked for there being enough of the right kind."""
-    seeds = read_seeds(path)
+def read_usable_seeds(path: str, license: str, classification_only: bool = False) -> Seeds:
+    """The seeds, checked for there being enough of the right kind. license: of those that do not say theirs."""
+    seeds = read_seeds(path, license)
     if classification_only:
         chosen = [seed for seed in seeds if seed.is_classification]
         if not chosen:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 _HEADER = re.compile(r"\s*---[ \t]*\n(.*?)(?:(?<=\n)|\n)---[ \t]*(?:\n|$)", re.DOTALL)
-_KEY = re.compile(r"""(?:[^\W\d][\w.\- ]*|"[^"\n]*"|'[^'\n]*')[ \t]*:(?:[ \t]|$)""")
+_KEY = re.compile(r"""(?:[^\W\d][\w.\- ]*|"[^"\n]*"|'[^'\n]*')[ \t]*:(?:\s|$)""")
 _UNUSABLE = "# this was no valid YAML: "
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _comments(chunk: str) -> tuple[str, str]:
 
 def _pair(text: str) -> tuple[str | None, Any]:
     """Key and value of a chunk; None where it isn't YAML that can stand alone, such as one with somebody's anchor."""
-    found = _loaded(text)
+    found = _loaded(text) if _KEY.match(text) else None
     if not isinstance(found, dict) or len(found) != 1:
         return None, None
     key, value = next(iter(found.items()))

@@ -1,0 +1,120 @@
+"""The datasheet: what readers have to know before they use a dataset. Facts of the run, and the owner's words.
+
+Nothing in it is invented: what neither the run nor its owner tells is "not stated".
+"""
+
+from __future__ import annotations
+
+from llmsynth.cards.facts import CardFacts
+from llmsynth.cards.markdown import code, count, line, prose, public, table
+from llmsynth.cards.results import not_done
+
+NOT_STATED = "Not stated."
+
+
+def facts_sheet(facts: CardFacts) -> str:
+    """Source, method and parameters in brief; what the sections above tell in full."""
+    rows = [
+        ("source", _source(facts)),
+        (
+            "method",
+            "curation of rows that were there" if facts.curated else _generators(facts),
+        ),
+        ("written by", _authors(facts)),
+        ("chosen by", ", ".join(code(str(step.get("use", ""))) for step in facts.steps) or "no step of curation"),
+        ("randomness", f"seed {facts.seed}" if facts.seed is not None else "not stated"),
+        ("collected", _days(facts)),
+        ("language", ", ".join(facts.languages) or "not stated"),
+        ("licence", line(facts.license or facts.words.license_name or _source_license(facts)) or "not stated"),
+        ("checked by people", _people(facts)),
+    ]
+    return "## Datasheet\n\n" + table(("", ""), [(f"**{name}**", value) for name, value in rows])
+
+
+def intended(facts: CardFacts) -> str:
+    return f"### Intended use\n\n{_said(facts.words.intended_use)}"
+
+
+def out_of_scope(facts: CardFacts) -> str:
+    return f"### Out-of-scope use\n\n{_said(facts.words.out_of_scope)}"
+
+
+def bias(facts: CardFacts) -> str:
+    return f"### Known bias\n\n{_said(facts.words.bias)}"
+
+
+def validated(facts: CardFacts) -> str:
+    return f"### Validated on real data\n\n{_said(facts.words.validated)}"
+
+
+def maintenance(facts: CardFacts) -> str:
+    contact = f"Contact: {line(public(facts.words.contact))}" if facts.words.contact.strip() else ""
+    said = prose(facts.words.maintenance)
+    return "### Maintenance\n\n" + ("\n\n".join(filter(None, (said, contact))) or NOT_STATED)
+
+
+def model_terms(facts: CardFacts) -> str:
+    """Whoever uses the rows has to heed the terms of the models that wrote them."""
+    if facts.curated and not facts.words.model_terms:
+        return ""
+    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
+    of = f" of {' and '.join(names)}" if names else ""
+    said = facts.words.model_terms
+    return (
+        f"### Terms of the models\n\nThe licence above is that of the rows as their publisher gives them. The terms{of}"
+        f" may restrict further what text of theirs is used for.\n\nWhat they say: {_said(said)}"
+    )
+
+
+def limits(facts: CardFacts) -> str:
+    about_made = (
+        "Language models wrote these rows: they may be wrong or biased in ways that the checks above do not see.",
+        "The terms of the models and the licence of the seeds may restrict what these rows may be used for.",
+    )
+    about_read = ("What was wrong with the rows that were read may still be, where no step above looks for it.",)
+    points = [*(about_read if facts.curated else about_made), *not_done(facts), *map(public, facts.limits)]
+    if not facts.license and not facts.words.license_name and not _source_license(facts):
+        points.append("No licence was given for this dataset.")
+    text = "## Limits\n\n" + "\n".join(f"- {line(point)}" for point in points)
+    return f"{text}\n\n{prose(facts.words.limits)}" if facts.words.limits.strip() else text
+
+
+def _said(words: str) -> str:
+    return prose(words) or NOT_STATED
+
+
+def _source(facts: CardFacts) -> str:
+    if facts.curated:
+        return code(facts.source.name or facts.curated)
+    if not facts.seeds and facts.seed_count is None:
+        return "no seeds"
+    number = f"{count(facts.seed_count, 'seed task')} from " if facts.seed_count is not None else ""
+    return f"{number}{code(facts.seeds) if facts.seeds else 'an unknown source'}"
+
+
+def _generators(facts: CardFacts) -> str:
+    return ", then ".join(map(code, facts.generators))
+
+
+def _source_license(facts: CardFacts) -> str:
+    return facts.source.license if facts.curated else ""
+
+
+def _authors(facts: CardFacts) -> str:
+    if facts.curated:
+        return "not stated"
+    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
+    return f"language models: {', '.join(names)}" if names else "language models"
+
+
+def _days(facts: CardFacts) -> str:
+    if not facts.days:
+        return "not stated"
+    first, last = facts.days
+    return first if first == last else f"{first} to {last}"
+
+
+def _people(facts: CardFacts) -> str:
+    """Of people's verdicts a run knows those that judges were compared with."""
+    known = [name for name, note in facts.notes.items() if isinstance(note, dict) and note.get("agreement")]
+    return f"a sample that {', '.join(map(code, known))} was compared with" if known else "not stated"
