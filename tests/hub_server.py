@@ -11,10 +11,9 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,77 +23,9 @@ import orjson
 import yaml
 from aiohttp import web
 
+from tests.hub_repo import MAIN, Fault, Repo, Tree, entries, large, small
+
 TOKEN = "hf_adasverysecrettoken0123456789"
-MAIN = "main"
-Fault = tuple[int, dict[str, str], str]
-"""Status, headers and body that are answered instead."""
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Answers 429 or 503 to a share of the requests: some with the time to come back, some as the page of a proxy.
-
-    seconds: what Retry-After says, where it is said.
-    """
-
-    share: float
-    seed: int = 0
-    seconds: int = 0
-
-    def __call__(self, number: int, method: str, path: str) -> Fault | None:
-        rng = random.Random(f"{self.seed}/{number}")
-        if rng.random() >= self.share:
-            return None
-        status = rng.choice([429, 503])
-        headers = {"Retry-After": str(self.seconds)} if rng.random() < 0.5 else {}
-        if rng.random() < 0.3:
-            return status, {**headers, "Content-Type": "text/html"}, "<html>try again later</html>"
-        return status, headers, '{"error": "try again later"}'
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of a tree: its git hash, and its content, or the hash of it in the store."""
-
-    oid: str
-    size: int
-    content: bytes | None = None
-    sha256: str = ""
-
-
-Tree = dict[str, File]
-
-
-@dataclass
-class Repo:
-    """Branches and pull requests by name, each a list of commits, the newest last."""
-
-    private: bool
-    branches: dict[str, list[str]] = field(default_factory=dict)
-    trees: dict[str, Tree] = field(default_factory=dict)
-    messages: dict[str, str] = field(default_factory=dict)
-
-    def commit(self, branch: str, tree: Tree, message: str) -> str:
-        oid = hashlib.sha1(f"{len(self.trees)}{branch}{message}{sorted(tree)}".encode()).hexdigest()
-        self.trees[oid] = tree
-        self.messages[oid] = message
-        self.branches.setdefault(branch, []).append(oid)
-        return oid
-
-    def resolved(self, revision: str) -> str | None:
-        """The commit that a branch or the beginning of a hash stands for."""
-        if revision in self.branches:
-            return self.branches[revision][-1]
-        return next((oid for oid in self.trees if len(revision) >= 7 and oid.startswith(revision)), None)
-
-    @property
-    def head(self) -> Tree:
-        return self.trees[self.branches[MAIN][-1]]
-
-    @property
-    def commits(self) -> int:
-        """How many there are on main beside the first, which the Hub makes itself."""
-        return len(self.branches[MAIN]) - 1
 
 
 @dataclass
@@ -144,7 +75,7 @@ class HubServer:
     def edit(self, repo: str, path: str, text: str) -> None:
         """Change a small file on main by hand, as people do in their browser."""
         there = self.repos[repo]
-        there.commit(MAIN, {**there.head, path: _small(text.encode())}, f"Update {path}")
+        there.commit(MAIN, {**there.head, path: small(text.encode())}, f"Update {path}")
 
     def __enter__(self) -> HubServer:
         ready = threading.Event()
@@ -260,7 +191,7 @@ class HubServer:
         if name in self.repos:
             return web.json_response({"error": "You already created this dataset repo", "url": url}, status=409)
         self.repos[name] = repo = Repo(private=body.get("visibility") == "private" or bool(body.get("private")))
-        repo.commit(MAIN, {".gitattributes": _small(b"*.parquet filter=lfs\n")}, "initial commit")
+        repo.commit(MAIN, {".gitattributes": small(b"*.parquet filter=lfs\n")}, "initial commit")
         return web.json_response({"url": url, "name": name})
 
     async def _settings(self, request: web.Request) -> web.Response:
@@ -298,14 +229,14 @@ class HubServer:
             return found
         inside = unquote(request.match_info.get("path", ""))
         recursive = request.query.get("recursive", "").lower() in ("true", "1")
-        entries = list(_entries(found[2], inside, recursive))
-        if inside and not entries:
+        listed = list(entries(found[2], inside, recursive))
+        if inside and not listed:
             return _error(404, f"{inside} does not exist", "EntryNotFound")
         start = int(request.query.get("cursor", 0))
         headers = {}
-        if len(entries) > start + 1000:
+        if len(listed) > start + 1000:
             headers["Link"] = f'<{request.url.update_query(cursor=str(start + 1000))}>; rel="next"'
-        return web.json_response(entries[start : start + 1000], headers=headers)
+        return web.json_response(listed[start : start + 1000], headers=headers)
 
     async def _paths(self, request: web.Request) -> web.Response:
         found = self._revision(request)
@@ -313,7 +244,7 @@ class HubServer:
             return found
         form = await request.post()
         wanted = {str(path) for path in form.getall("paths", [])}
-        return web.json_response([entry for entry in _entries(found[2], "", True) if entry["path"] in wanted])
+        return web.json_response([entry for entry in entries(found[2], "", True) if entry["path"] in wanted])
 
     async def _branch(self, request: web.Request) -> web.Response:
         if (refused := self._refused(request, request.match_info["owner"])) is not None:
@@ -365,11 +296,11 @@ class HubServer:
                 if tree.pop(value["path"], None) is None:
                     return _error(404, "A file with this name doesn't exist", "EntryNotFound")
             elif line["key"] == "file":
-                tree[value["path"]] = _small(base64.b64decode(value["content"]))
+                tree[value["path"]] = small(base64.b64decode(value["content"]))
             elif line["key"] == "lfsFile":
                 if value["oid"] not in self.objects:
                     return _error(400, f"lfs object {value['oid']} was never sent")
-                tree[value["path"]] = _large(value["oid"], self.objects[value["oid"]])
+                tree[value["path"]] = large(value["oid"], self.objects[value["oid"]])
             else:
                 return _error(400, f"{line['key']} is unknown")
         branch = unquote(request.match_info["revision"])
@@ -465,33 +396,6 @@ class HubServer:
             return web.Response(body=file.content, headers=headers)
         assert self.folder, "only the hash was kept"
         return web.FileResponse(self.folder / file.sha256, headers=headers)
-
-
-def _entries(tree: Tree, inside: str, recursive: bool) -> Iterable[dict[str, Any]]:
-    prefix = f"{inside}/" if inside else ""
-    folders: set[str] = set()
-    for path, file in sorted(tree.items()):
-        if not path.startswith(prefix):
-            continue
-        steps = path.removeprefix(prefix).split("/")
-        for depth in range(1, len(steps) if recursive else min(2, len(steps))):
-            folder = prefix + "/".join(steps[:depth])
-            if folder not in folders:
-                folders.add(folder)
-                yield {"type": "directory", "path": folder, "oid": hashlib.sha1(folder.encode()).hexdigest(), "size": 0}
-        if recursive or len(steps) == 1:
-            entry: dict[str, Any] = {"type": "file", "path": path, "oid": file.oid, "size": file.size}
-            if file.sha256:
-                entry["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": 134}
-            yield entry
-
-
-def _small(content: bytes) -> File:
-    return File(hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest(), len(content), content)
-
-
-def _large(sha256: str, size: int) -> File:
-    return File(hashlib.sha1(f"pointer {sha256}".encode()).hexdigest(), size, sha256=sha256)
 
 
 def _error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> web.Response:

@@ -68,7 +68,8 @@ def publish(path: str | Path, target: Target, tell: Tell = lambda text: None) ->
             for note in plan.notes:
                 tell(note)
         if not plan.changes:
-            return _done(target, hub, remote, Published(hub.repo, plan, ""))
+            made = hub.address(remote.commit) if remote and attempt > 1 else ""  # its answer was lost
+            return _done(target, hub, remote, Published(hub.repo, plan, made))
         if remote is None:
             hub.create(private=not target.public)
             remote = hub.look()
@@ -76,6 +77,8 @@ def publish(path: str | Path, target: Target, tell: Tell = lambda text: None) ->
                 raise PublishError(
                     f"{hub.repo} was made, but cannot be seen", "does the token have the read scope too?"
                 )
+            plan = _plan(source, target, hub, remote)
+            _refuse_exposure(target, hub.repo, remote)
         if remote.new_branch and not target.pull:
             hub.create_branch()
         additions = hub.send({path: shard.file for path, shard in plan.send.items()}, target.pull)

@@ -98,6 +98,9 @@ class Hub:
         except UnicodeDecodeError as error:
             raise PublishError(f"{path} of {self.repo} is not UTF-8 text", "mend it there first") from error
 
+    def address(self, commit: str) -> str:
+        return f"{self._api.endpoint}/datasets/{self.repo}/commit/{commit}"
+
     def create(self, private: bool) -> None:
         self._ask(lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True))
 

@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from llmsynth.card import CardFacts, write_card
 from llmsynth.dataset import DatasetInfo
-from tests.hub_server import TOKEN, Faults, HubServer
+from tests.hub_repo import Faults
+from tests.hub_server import TOKEN, HubServer
 
 REPO = "ada/big"
 SHARD, ROW = 100_000_000, 1_000_000  # bytes
