@@ -25,7 +25,7 @@ from llmsynth.run import Run
 from llmsynth.sources.licensing import KEY
 from llmsynth.sources.readme import Source, source_of
 
-_MOST_SAMPLED = 100  # rows of a table that people are to read
+_MOST_SAMPLED = 20  # of a stage and a model, in a table that people are to read
 
 
 @dataclass
@@ -35,16 +35,16 @@ class Traces:
     prompts: set[str] = field(default_factory=set)
     licenses: Counter[str] = field(default_factory=Counter)
     told: bool = False  # whether any record knows of licences
-    _sampled: dict[tuple[str, str, str], Sampled] = field(default_factory=dict)
+    _sampled: dict[tuple[str, str], list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         meta = record.meta
         if "prompts" in meta:
             self.prompts.update(meta["prompts"])
         for stage, model, sampling in zip(*(meta.get(key, ()) for key in _ASKED), strict=False):
-            key = (stage, model, str(sampling))
-            if key not in self._sampled and len(self._sampled) < _MOST_SAMPLED:
-                self._sampled[key] = Sampled(stage, model, sampling)
+            known = self._sampled.setdefault((stage, model), [])
+            if len(known) < _MOST_SAMPLED and sampling not in known:
+                known.append(sampling)
         if record.dropped is None:
             self.licenses.update(meta.get(KEY) or (UNKNOWN,))
             self.told |= KEY in meta
@@ -52,7 +52,11 @@ class Traces:
     @property
     def sampled(self) -> tuple[Sampled, ...]:
         """In the order of the stages' names, as records are not always in that of their stages."""
-        return tuple(self._sampled[key] for key in sorted(self._sampled))
+        return tuple(
+            Sampled(stage, model, sampling)
+            for stage, model in sorted(self._sampled)
+            for sampling in sorted(self._sampled[stage, model], key=str)
+        )
 
 
 _ASKED = ("stages", "models", "sampling")
