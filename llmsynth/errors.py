@@ -7,6 +7,7 @@
     ├── RunError              a run directory that cannot be used as asked
     │   └── StorageError      the disk refused to keep what was made
     ├── BudgetError           a cap on cost, tokens or requests is reached: ends the run, resumably
+    ├── PublishError          the Hub cannot be published to as asked
     └── BackendError          the model cannot be used at all: ends the run
         ├── MissingExtraError
         ├── AuthenticationError
@@ -56,6 +57,10 @@ class StorageError(RunError):
 
 class BudgetError(LlmsynthError):
     """A cap on cost, tokens or requests is reached; the run ends, resumably."""
+
+
+class PublishError(LlmsynthError):
+    """The Hub cannot be published to as asked; what was sent need not be sent again."""
 
 
 class BackendError(LlmsynthError):

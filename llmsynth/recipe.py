@@ -23,6 +23,7 @@ from llmsynth.limits import Rates
 from llmsynth.lineage import Splits
 from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
+from llmsynth.publish import Target
 from llmsynth.recipe_text import apply_override, key_path, parse_yaml
 from llmsynth.request import Backend, Sampling
 from llmsynth.selectors import Selector
@@ -62,6 +63,7 @@ class Recipe(BaseModel):
     on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
         its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
         something; one that has no field yet is not. "raise": the first one ends the run, resumably.
+    publish: where the dataset goes once it is complete, with the keys of `publish.Target`; empty for nowhere.
     license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
 
@@ -81,6 +83,7 @@ class Recipe(BaseModel):
     splits: dict[str, Any] = {}
     full: bool = True
     on_error: OnError = "drop"
+    publish: dict[str, Any] = {}
     license: str | None = None
     language: list[str] = ["en"]
     card: dict[str, Any] = {}
@@ -162,9 +165,10 @@ class Recipe(BaseModel):
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
-        splits = options.build(Splits, self.splits, ("splits",))
+        publish = options.build(Target, self.publish, ("publish",)) if self.publish else None
         words = options.build(CardWords, self.card, ("card",))
-        return Built(generator, models, caps, steps, selectors, self.on_error, splits, words)
+        splits = options.build(Splits, self.splits, ("splits",))
+        return Built(generator, models, caps, steps, selectors, self.on_error, splits, words, publish)
 
     @property
     def generators(self) -> list[str]:
@@ -276,6 +280,7 @@ class Built:
     on_error: OnError = "drop"
     splits: Splits = field(default_factory=Splits)
     words: CardWords = field(default_factory=CardWords)
+    publish: Target | None = None
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -284,9 +289,10 @@ def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def without_how(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved recipe without what changes speed only."""
+    """A resolved recipe without what changes speed only, or what becomes of the result."""
     result = copy.deepcopy(dict(data))
-    result.pop("caps", None)
+    for key in ("caps", "publish"):
+        result.pop(key, None)
     for model in result.get("models", {}).values():
         for key in _HOW & model.keys():
             del model[key]

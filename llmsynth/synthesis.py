@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import errno
-import functools
-import gc
 import importlib
 import os
-import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import yaml
 
+from llmsynth.blocking import seldom_collected, wait_for
 from llmsynth.budget import Budget
 from llmsynth.curation import Curation
 from llmsynth.errors import LlmsynthError, RunError, StorageError
@@ -29,6 +26,7 @@ from llmsynth.journal import Journal
 from llmsynth.layout import refuse_unread
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
+from llmsynth.publish import deliver, ready
 from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
@@ -45,16 +43,19 @@ Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
 _FLUSH_SECONDS = 20.0
-_COLLECT_AFTER = 50_000  # objects
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run. `report` is what report.json holds; `before`: it was finished already, nothing was done."""
+    """A finished run. `report` is what report.json holds; `before`: it was finished already, nothing was done.
+
+    published: where its dataset is on the Hub, if the recipe asks for that and the run is complete.
+    """
 
     directory: Path
     report: dict[str, Any]
     before: bool = False
+    published: str = ""
 
     @property
     def complete(self) -> bool:
@@ -88,10 +89,15 @@ def synthesize(
         journal already holds is not asked again.
     watch: called a few times a second with the run.
 
+    Once complete, the dataset is published, if the recipe asks for that.
     Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
     """
-    with _seldom_collected():
-        return _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
+    target = recipe.build().publish
+    if target:
+        ready(target)
+    with seldom_collected():
+        result = wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
+    return replace(result, published=deliver(directory, target)) if target and result.complete else result
 
 
 def open_run(
@@ -123,8 +129,8 @@ def open_run(
 
 def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -> Result:
     """Complete a run whose records are made otherwise than by its generator, in its directory as it is."""
-    with _seldom_collected():
-        return _wait_for(_synthesize(recipe, directory, {}, True, watch, make))
+    with seldom_collected():
+        return wait_for(_synthesize(recipe, directory, {}, True, watch, make))
 
 
 def validate(run: Run, built: Built) -> None:
@@ -333,60 +339,3 @@ def write_file(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
         raise StorageError(f"cannot write {path}: {why}", "make room and run the same command again") from error
-
-
-@contextlib.contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Let the collector look for cycles less often: a run makes millions of small objects and hardly any cycle, and
-    looking through them at the usual pace takes a fifth of its time. Nor at the process's end, which frees it all.
-    """
-    _collect_nothing_at_exit()
-    usual = gc.get_threshold()
-    gc.set_threshold(_COLLECT_AFTER, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
-@functools.cache
-def _collect_nothing_at_exit() -> None:
-    atexit.register(gc.freeze)
-
-
-def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's result, also where an event loop is running in this thread already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    outcome: list[T] = []
-    trouble: list[BaseException] = []
-    done = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
-
-    async def watched() -> T:
-        running.append((asyncio.get_running_loop(), asyncio.current_task()))
-        return await coroutine
-
-    def work() -> None:
-        try:
-            outcome.append(asyncio.run(watched()))
-        except BaseException as error:
-            trouble.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=work, name="llmsynth").start()
-    try:
-        done.wait()  # and not join, which takes a thread for dead once a signal has interrupted the wait
-    except BaseException:  # a notebook's stop button: stop as Ctrl-C does elsewhere, keeping what is in flight
-        for loop, task in running:
-            if task is not None:
-                with contextlib.suppress(RuntimeError):  # it has just come to its end
-                    loop.call_soon_threadsafe(task.cancel)
-        done.wait()
-        raise
-    if trouble:
-        raise trouble[0]
-    return outcome[0]

@@ -20,13 +20,14 @@ LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
     " heuristics likelihood tags diversity verb_objects lineage formats intervals papers"
     " licences frontmatter",  # values: no I/O, no clock
-    1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset"
-    " shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report forecast",
+    1: "blocking order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources"
+    " dataset shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report"
+    " forecast",
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
     3: "card cards catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate"
-    " export variety rating",
+    " export variety rating publish",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -250,6 +250,8 @@ def watched(work: Callable[[Watcher], Result], quiet: bool, min_yield: float = 0
     """
     result = _with_progress(work, quiet)
     console.say(_summary(result, min_yield))
+    if result.published:
+        console.say(f"published: {result.published}")
     print(result.dataset)
     if not result.complete or not result.report["rows"]["kept"] or is_thin(result.report, min_yield):
         raise typer.Exit(3)
