@@ -13,12 +13,13 @@ import numpy as np
 from llmsynth.card import write_card
 from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
-from llmsynth.dataset import read_records, write_dataset
+from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
+from llmsynth.shards import DEFAULT
 
 _HEARD_EVERY = 1_000
 
@@ -36,19 +37,19 @@ def write_results(
     if built.on_error == "null":
         records = _with_failed(records, gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
-        info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
-    else:
-        info = write_dataset(records, folder, columns)
+        records, columns = _conversations(records), {**columns, "messages": "messages"}
+    infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
     report = {
         "target": run.target,
         "rows": run.tally.report(),
+        **({"splits": {i.split: i.rows for i in infos if i.config == DEFAULT}} if built.splits.divide else {}),
         "funnel": funnel.report(),
         **used.scores.told(),
         "usage": _usage(run),
         "unused_answers": _answers(run) - used.answers,
         "notes": run.notes,
     }
-    write_card(folder, facts_of(recipe, run, built, (info,), used.traces, report, gaps))
+    write_card(folder, facts_of(recipe, run, built, infos, used.traces, report, gaps))
     return report
 
 

@@ -20,6 +20,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import Generator, asks
 from llmsynth.limits import Rates
+from llmsynth.lineage import Splits
 from llmsynth.policy import FinishPolicy
 from llmsynth.prices import Price
 from llmsynth.recipe_text import apply_override, key_path, parse_yaml
@@ -52,6 +53,10 @@ class Recipe(BaseModel):
     categories: fields, or keys of the provenance, by whose values the report tells what was lost.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
+    splits: shares of the dataset for `validation` and `test`, such as {validation: 0.02, test: 0.02}; relatives, such
+        as all rounds of evolution of one seed, are in the same. `by` names fields, or keys of the provenance, that
+        say who is related; see `llmsynth.lineage`.
+    full: whether the dataset has a second config of that name, with where each row comes from beside its columns.
     on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
         its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
         something; one that has no field yet is not. "raise": the first one ends the run, resumably.
@@ -70,6 +75,8 @@ class Recipe(BaseModel):
     categories: list[str] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
+    splits: dict[str, Any] = {}
+    full: bool = True
     on_error: OnError = "drop"
     license: str | None = None
     language: list[str] = ["en"]
@@ -152,8 +159,9 @@ class Recipe(BaseModel):
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
+        splits = options.build(Splits, self.splits, ("splits",))
         words = options.build(CardWords, self.card, ("card",))
-        return Built(generator, models, caps, steps, selectors, self.on_error, words)
+        return Built(generator, models, caps, steps, selectors, self.on_error, splits, words)
 
     @property
     def generators(self) -> list[str]:
@@ -183,6 +191,7 @@ class Recipe(BaseModel):
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
         data["selectors"] = resolved_steps(self.selectors, built.selectors)
+        data["splits"] = options.options_of(built.splits)
         if not self.card:  # what is not said has no default to be spelled out
             del data["card"]
         return data
@@ -262,6 +271,7 @@ class Built:
     steps: list[Step]
     selectors: list[Selector]
     on_error: OnError = "drop"
+    splits: Splits = field(default_factory=Splits)
     words: CardWords = field(default_factory=CardWords)
 
 
