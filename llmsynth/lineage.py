@@ -70,8 +70,8 @@ def family_of(record: Record) -> str:
 
 
 def inherited(record: Record) -> dict[str, Any]:
-    """What the provenance of a record's descendants has to hold, so that they stay where it is."""
-    kept = {"split": record.meta["split"]} if "split" in record.meta else {}
+    """What the provenance of a record's descendants has to hold: so they stay where it is, and under its licences."""
+    kept: dict[str, Any] = {key: record.meta[key] for key in ("split", "source_licenses") if key in record.meta}
     return {"family": family_of(record), **kept}
 
 

@@ -66,7 +66,7 @@ class Row:
         instruction, given, answer = (str(record.fields.get(name) or "") for name in _TASK)
         text = _whole(instruction, given)
         source = str(record.meta.get("generator", ""))
-        meta = {**inherited(record), **({KEY: record.meta[KEY]} if KEY in record.meta else {})}
+        meta = inherited(record)
         return cls(record.id, source, text, given.strip(), record.id, text, answer, more=more, meta=meta)
 
 
