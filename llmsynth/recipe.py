@@ -50,6 +50,8 @@ class Recipe(BaseModel):
         what to do with an answer that was cut short or withheld, the other keys are
         the backend's options.
     categories: fields, or keys of the provenance, by whose values the report tells what was lost.
+    diversity: what the report tells of how varied the kept rows are: "words" measures words alone, on 300 rows, in an
+        instant; "full" also embeds them, on 1,000 rows, which takes a second or two; "none" tells nothing.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
     splits: shares of the dataset for `validation` and `test`, such as {validation: 0.02, test: 0.02}; relatives, such
@@ -72,6 +74,7 @@ class Recipe(BaseModel):
     steps: list[dict[str, Any]] = []
     selectors: list[dict[str, Any]] = []
     categories: list[str] = []
+    diversity: Literal["words", "full", "none"] = "words"
     prompts: str | None = None
     caps: dict[str, Any] = {}
     splits: dict[str, Any] = {}

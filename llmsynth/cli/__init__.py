@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts
+from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts, rate
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("check")(operate.check)
 app.command("retry")(operate.retry)
 app.command("status")(look.status)
 app.command("show")(look.show)
+app.command("rate")(rate.rate)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(glan.app, name="taxonomy")
 

@@ -269,17 +269,20 @@ def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
 def _summary(result: Result, min_yield: float = 0.0) -> str:
     """What a person wants to know at the end."""
     from llmsynth.cli.look import uses_pocket
+    from llmsynth.cli.scores import score_lines
     from llmsynth.cli.survival import most_lost, warnings
 
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
     lines = [funnel_table(result.report)] if rows["in"] else []
+    measured = score_lines(result.report)
     lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
     thin = warnings(result.report, result.directory, uses_pocket(result.directory), max(THIN, min_yield))
     if not thin and not result.complete:
         thin = most_lost(result.report, result.directory)
     if result.before:
-        return "\n".join([*lines, "it was finished already: nothing was asked", *thin])
+        return "\n".join([*lines, *measured, "it was finished already: nothing was asked", *thin])
+    lines += measured
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
