@@ -6,7 +6,7 @@ of a run's start that nothing here needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,16 @@ def _batches(rows: Sequence[Mapping[str, Any]], schema: Any) -> list[Any]:
 
 def batch_of(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
     """A record batch of rows; what a row lacks is null. The values are of the schema's types already."""
-    columns = [_column([row.get(field.name) for row in rows], field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return batch_of_columns([[row.get(field.name) for row in rows] for field in schema], schema)
 
 
-def _column(values: list[Any], kind: Any) -> Any:
+def batch_of_columns(columns: Iterable[Sequence[Any]], schema: Any) -> Any:
+    """A record batch of columns, in the order of the schema. The values are of the schema's types already."""
+    arrays = [_column(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(values: Sequence[Any], kind: Any) -> Any:
     if kind == pa.string():
         return _strings(values)
     if isinstance(kind, pa.BaseExtensionType):  # JSON text
@@ -54,7 +59,7 @@ def _column(values: list[Any], kind: Any) -> Any:
     return pa.array(values, kind)
 
 
-def _strings(values: list[str | None]) -> Any:
+def _strings(values: Sequence[str | None]) -> Any:
     encoded = [b"" if value is None else value.encode() for value in values]
     offsets = _offsets([len(part) for part in encoded])
     return pa.StringArray.from_buffers(len(values), offsets, pa.py_buffer(b"".join(encoded)), _valid(values))
@@ -67,7 +72,7 @@ def _offsets(lengths: list[int]) -> Any:
     return pa.py_buffer(np.concatenate([np.zeros(1, np.int32), ends.astype(np.int32)]))
 
 
-def _valid(values: list[Any]) -> Any:
+def _valid(values: Sequence[Any]) -> Any:
     """The bits that tell values from nulls; None where there is no null."""
     there = np.array([value is not None for value in values], bool)
     return None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))

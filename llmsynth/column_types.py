@@ -51,10 +51,10 @@ class ColumnType:
 
         Lone surrogates are not looked for.
         """
+        if self.name == "messages" and value is not None:
+            return _problem_in_turns(value)
         if value is None or self.name in ("json", "object"):
             return None
-        if self.name == "messages":
-            return _problem_in_turns(value)
         if self.item is not None:
             return self._problem_in_list(value, self.item)
         if self.fields:

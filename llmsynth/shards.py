@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmsynth.arrow import batch_of
+from llmsynth.arrow import batch_of_columns
 from llmsynth.column_types import ColumnType, column_type
 from llmsynth.errors import RunError, StorageError
 from llmsynth.text import has_lone_surrogate
@@ -83,7 +83,7 @@ class ShardWriter:
 
     def add(self, values: Mapping[str, Any], row_id: str, split: str) -> None:
         """Take a row; what it lacks is null. Raises `RunError`, naming `row_id`, for a value its column cannot hold."""
-        row: dict[str, Any] = {}
+        row: list[Any] = []  # in the order of the columns
         length = 0
         for name, kind, is_text, encoded in self._plan:
             value = values.get(name)
@@ -94,12 +94,13 @@ class ShardWriter:
                     raise unfit(row_id, name, problem)
                 if encoded:
                     value = kind.stored(value)
-                length += _length(value)
-            row[name] = value
+                # turns by themselves, as they are in most datasets and this is a run's hottest loop but one
+                length += sum([len(t["content"]) + 9 for t in value]) if kind.name == "messages" else _length(value)
+            row.append(value)
         place = self._open.get(split)
         if place is None:
             place = self._open[split] = _Split(self._partial, split, self._configs, self._types)
-        if place.add(row, length, length - len(row[self._provenance]) if self._provenance else length):
+        if place.add(row, length, length - len(row[-1]) if self._provenance else length):
             with kept_by_disk(self._folder):
                 place.write_group()
 
@@ -126,7 +127,8 @@ class ShardWriter:
         shards = found.complete()[config]
         names = shards.named()
         size = sum((self._partial / name).stat().st_size for name in names)
-        example = {name: self._types[name].decoded(found.example[name]) for name in kinds}
+        row = found.example
+        example = {name: self._types[name].decoded(row[name]) for name in kinds}
         return DatasetInfo(split, kinds, provenance, found.rows, shards.num_bytes, size, names, example, config)
 
     def _move_in(self, splits: Iterable[str]) -> None:
@@ -156,16 +158,21 @@ class _Split:
             config: _Shards(folder, FOLDERS[config], split, _schema({name: types[name] for name in names}))
             for config, names in configs.items()
         }
-        self._group: list[dict[str, Any]] = []
+        self._group: list[list[Any]] = []
         self._characters = 0
         self._shortest: float = math.inf
-        self.example: dict[str, Any] = {}
+        self._example: list[Any] = []
         self.rows = 0
 
-    def add(self, row: dict[str, Any], length: int, shown: int) -> bool:
+    @property
+    def example(self) -> dict[str, Any]:
+        """The row to be shown, as Arrow has it."""
+        return dict(zip(self._schema.names, self._example, strict=True))
+
+    def add(self, row: list[Any], length: int, shown: int) -> bool:
         """Take a row of `length` characters, of which the config `default` shows some; whether it ends a row group."""
         if shown < self._shortest > EXAMPLE_CHARACTERS:
-            self._shortest, self.example = shown, row
+            self._shortest, self._example = shown, row
         self._group.append(row)
         self._characters += length
         return len(self._group) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS
@@ -184,9 +191,10 @@ class _Split:
 
     def write_group(self) -> None:
         try:
-            batch = batch_of(self._group, self._schema)
+            batch = batch_of_columns(zip(*self._group, strict=True), self._schema)
         except UnicodeEncodeError as error:
-            raise _broken_text(self._group) from error
+            rows = [dict(zip(self._schema.names, row, strict=True)) for row in self._group]
+            raise _broken_text(rows) from error
         for shards in self._shards.values():
             shards.write(batch)
         self.rows += batch.num_rows
