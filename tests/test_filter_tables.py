@@ -27,6 +27,7 @@ from llmsynth.steps.filters.refusals import find_refusal
 from llmsynth.steps.filters.repetition import find_repetition
 from llmsynth.steps.filters.truncation import find_cut
 from llmsynth.steps.filters.urls import find_urls
+from llmsynth.steps.filters.web_text import GopherQuality, fineweb, gopher_repetition
 from llmsynth.steps.filters.where import Where
 
 TABLES = Path(__file__).parent / "filters"
@@ -53,6 +54,11 @@ def length_of(answer: str, least: int, most: int | None) -> Drop | None:
     return outside(count_words(answer), least, most, "words")
 
 
+def web(text: str) -> Drop | None:
+    """By Gopher's rules, then FineWeb's."""
+    return GopherQuality().judge(text) or gopher_repetition(text) or fineweb(text)
+
+
 FAMILIES = {
     "refusals": Table(lambda row: reason(find_refusal(row[1], row[0])), 100, 0.98, 0.95),
     "leakage": Table(lambda row: reason(find_leak(row[1], row[0])), 50, 0.96, 0.94),
@@ -70,6 +76,7 @@ FAMILIES = {
     "json_answers": Table(lambda row: reason(find_invalid_json(row[1], row[0])), 40, 0.98, 0.95),
     "length": Table(lambda row: reason(length_of(*row)), 20, 1.0, 1.0),
     "where": Table(lambda row: reason(Where(row[0])._judge(Record("r", row[1]))), 35, 1.0, 1.0),
+    "web_text": Table(lambda row: reason(web(row[0])), 12, 0.95, 0.95),
     "urls": Table(lambda row: find_urls(row[0], ("example.com", "example.org", "localhost")), 29, 0.95, 0.95),
 }
 
