@@ -13,13 +13,14 @@ import yaml
 
 from llmsynth.card import PAPERS, CardFacts, write_card
 from llmsynth.columns import text_of
-from llmsynth.dataset import read_records, write_dataset
+from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks
 from llmsynth.recipe import Built, Recipe, publishable
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
+from llmsynth.shards import DEFAULT
 from llmsynth.variety import Variety
 
 _HEARD_EVERY = 1_000
@@ -38,9 +39,8 @@ async def write_results(
     if built.on_error == "null":
         records = _with_failed(records, gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
-        info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
-    else:
-        info = write_dataset(records, folder, columns)
+        records, columns = _conversations(records), {**columns, "messages": "messages"}
+    infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
     tally = run.tally
     resolved = recipe.resolved()
     source: Any = run.notes.get("source")
@@ -48,7 +48,7 @@ async def write_results(
     facts = CardFacts(
         name=recipe.name,
         generators=tuple(recipe.generators),
-        splits=(info,),
+        splits=infos,
         curated="" if source is None or asks(built.generator) else str(source["name"]),
         method=about.summary,
         models=tuple(
@@ -71,6 +71,7 @@ async def write_results(
     return {
         "target": run.target,
         "rows": tally.report(),
+        **({"splits": {i.split: i.rows for i in infos if i.config == DEFAULT}} if built.splits.divide else {}),
         "funnel": funnel.report(),
         **used.scores.told(),
         **await used.variety.told(run),

@@ -52,6 +52,11 @@ class Layout:
             )
         return cls(whole, given, whole, whole)
 
+    @property
+    def answer_is_whole(self) -> bool:
+        """Whether one column holds question and answer, as a conversation does, or there is only a text."""
+        return self.instruction == self.output and len(self.output) == 1
+
     def options(self, target: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options of a step, those that name columns added where they are not given and others than by default.
 

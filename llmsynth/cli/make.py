@@ -290,6 +290,10 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
     lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
+    if splits := result.report.get("splits"):
+        lines.append(f"splits: {', '.join(f'{name} {count}' for name, count in splits.items())}")
+        if not splits["train"]:
+            lines.append("nothing is left to train on: the rows are of too few families for such splits; make more")
     target = result.report["target"]
     if target is not None and result.report["missing"]:
         lines.append(
