@@ -20,6 +20,4 @@ def _recall(name: str, told: Mapping[str, Any]) -> str:
     """What a search that is exact up to so many records has missed beyond."""
     step, _, beyond = name.partition(": recall beyond ")
     pairs = told["pairs_sampled"]
-    return (
-        f"{step}: beyond {beyond}, {told['share_found']:.1%} of the pairs were found, as measured on {pairs:,} of them"
-    )
+    return f"{step}: beyond {beyond}, {told['share_found']:.1%} of the pairs were found (of {pairs:,} looked at)"
