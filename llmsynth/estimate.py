@@ -113,16 +113,24 @@ def _of_steps(
     for seeds in reversed(chained):
         for step in seeds.steps:
             stages += _of(step, run, Expected(seeds.target, like, report))
+            like = _like_after(step, like)
     names = [spec["use"] for spec in recipe.steps]
     for place, step in enumerate(built.steps):
         count = coming[place] if coming else _coming(run, built.generator, names, place, report)
         stages += _of(step, run, Expected(count, like, report))
+        like = _like_after(step, like)
     return stages
 
 
 def _of(step: Any, run: Run, rows: Expected) -> list[StageEstimate]:
     told = getattr(step, "estimate", None)
     return [] if told is None else list(told(run, rows))
+
+
+def _like_after(step: Any, like: list[Record]) -> list[Record]:
+    """Rows like those that leave a step."""
+    after = getattr(step, "like_after", None)
+    return like if after is None else list(after(like))
 
 
 def _chained(generator: Any) -> list[Generated]:

@@ -21,6 +21,7 @@ from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
 from llmsynth.shards import DEFAULT
+from llmsynth.steps import columns_behind
 from llmsynth.variety import Variety
 
 _HEARD_EVERY = 1_000
@@ -32,7 +33,7 @@ async def write_results(
     """Write `dataset/`; return the report, which the caller writes last. heard: called every thousand records."""
     folder = directory / "dataset"
     about = built.generator.about
-    columns = dict(about.columns)
+    columns = dict(columns_behind(built.steps, about.columns))
     used = _Used(heard, ScoreReport(by=tuple(recipe.categories)), Variety(recipe.diversity, built.generator))
     records = used.by(read_records(directory / "records"))
     gaps: Counter[str] = Counter()

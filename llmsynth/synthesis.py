@@ -33,7 +33,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
-from llmsynth.steps import afterwards
+from llmsynth.steps import afterwards, columns_behind
 
 if TYPE_CHECKING:
     from llmsynth.dataset import RecordWriter
@@ -130,10 +130,11 @@ def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -
 def validate(run: Run, built: Built) -> None:
     """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
     built.generator.validate(run)
+    columns = built.generator.about.columns
+    made = {**columns, **columns_behind(built.steps, columns)}
     if not asks(built.generator):  # rows that are there already have the columns they have
-        columns = built.generator.about.columns
         refuse_unread(built.steps, columns, ("steps",))
-        refuse_unread(built.selectors, columns, ("selectors",))
+        refuse_unread(built.selectors, made, ("selectors",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -76,9 +77,10 @@ class PairwiseJudge:
 
     def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
         """Two requests a row, and two for each of the gold file."""
+        requests = self._requests(run)
 
         def asking(task: Task) -> list[Request]:
-            return self._requests([(task, task.output)], run)  # the other answer is about as long
+            return requests(task, task.output)  # the other answer is about as long
 
         return forecast(
             rows,
@@ -125,10 +127,12 @@ class PairwiseJudge:
 
     async def _ask(self, pairs: list[tuple[Task, str]], run: Run) -> list[tuple[Completion, Completion]]:
         """What the judge says of each pair, straight and swapped."""
-        told = await answers(run.model(self.role), self._requests(pairs, run))
+        requests = self._requests(run)
+        told = await answers(run.model(self.role), [request for pair in pairs for request in requests(*pair)])
         return list(zip(told[::2], told[1::2], strict=True))
 
-    def _requests(self, pairs: list[tuple[Task, str]], run: Run) -> list[Request]:
+    def _requests(self, run: Run) -> Callable[[Task, str], list[Request]]:
+        """What is asked about a task's answer and another one, straight and swapped."""
         prompt = run.prompts.load("judge/pairwise", VARIABLES)
         rubric = rubric_of(self.rubric, run.prompts)
 
@@ -137,10 +141,7 @@ class PairwiseJudge:
             messages = prompt.render(rubric=rubric, first=first, second=second, **seen)
             return Request(self.role, messages, self.sampling, prompt.id)
 
-        requests = []
-        for task, other in pairs:
-            requests += [request(task, task.output, other), request(task, other, task.output)]
-        return requests
+        return lambda task, other: [request(task, task.output, other), request(task, other, task.output)]
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
         record = traced(record, both)
