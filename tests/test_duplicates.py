@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsynth.cli.scores import score_lines
 from llmsynth.columns import text_of
 from llmsynth.errors import RecipeError, RunError
 from llmsynth.recipe import Recipe, publishable
@@ -319,6 +320,9 @@ def test_the_loss_of_cells_is_told_in_the_report() -> None:
     [(name, note)] = run.notes.items()
     assert "recall beyond 50" in name
     assert isinstance(note, dict) and note["pairs_sampled"] > 0 and 0.5 < note["share_found"] <= 1
+    [line] = score_lines({"notes": run.notes})
+    share = f"{note['share_found']:.1%}"
+    assert line.startswith(f"semantic_duplicates: beyond 50 records, {share} of the pairs were found")
 
 
 # during generation

@@ -12,4 +12,12 @@ def score_lines(report: Mapping[str, Any]) -> list[str]:
     from llmsynth.variety import line
 
     found = lines(report, report["notes"]) if "scores" in report else []
-    return [*found, line(report)] if "diversity" in report else found
+    found += [line(report)] if "diversity" in report else []
+    return found + [_recall(name, told) for name, told in report["notes"].items() if ": recall beyond " in name]
+
+
+def _recall(name: str, told: Mapping[str, Any]) -> str:
+    """What a search that is exact up to so many records has missed beyond."""
+    step, _, beyond = name.partition(": recall beyond ")
+    pairs = told["pairs_sampled"]
+    return f"{step}: beyond {beyond}, {told['share_found']:.1%} of the pairs were found (of {pairs:,} looked at)"
