@@ -165,16 +165,10 @@ class Recipe(BaseModel):
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
-<<<<<<< HEAD
         publish = options.build(Target, self.publish, ("publish",)) if self.publish else None
         words = options.build(CardWords, self.card, ("card",))
         splits = options.build(Splits, self.splits, ("splits",))
         return Built(generator, models, caps, steps, selectors, self.on_error, splits, words, publish)
-=======
-        splits = options.build(Splits, self.splits, ("splits",))
-        words = options.build(CardWords, self.card, ("card",))
-        return Built(generator, models, caps, steps, selectors, self.on_error, splits, words)
->>>>>>> h-card
 
     @property
     def generators(self) -> list[str]:
@@ -286,10 +280,7 @@ class Built:
     on_error: OnError = "drop"
     splits: Splits = field(default_factory=Splits)
     words: CardWords = field(default_factory=CardWords)
-<<<<<<< HEAD
     publish: Target | None = None
-=======
->>>>>>> h-card
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
