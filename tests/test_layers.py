@@ -24,7 +24,7 @@ LAYERS = {
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
-    3: "card catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate",
+    3: "card report catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import curate, evol, glan, look, make, operate, prompts
+from llmsynth.cli import curate, evol, glan, look, make, operate, prompts, report
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ app.command("check")(operate.check)
 app.command("retry")(operate.retry)
 app.command("status")(look.status)
 app.command("show")(look.show)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(glan.app, name="taxonomy")
 
