@@ -42,6 +42,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def expected(self) -> float:
+        """About how many bytes of a page all answers of the run would take, going by the first of them."""
+        with open(self._journal, "rb") as file:
+            return self._journal.stat().st_size * coded_share(islice(file, 2_000))
+
     def numbered(self, keys: Iterable[str], ticket: int) -> list[int]:
         """The numbers of the answers behind a row."""
         numbers = []

@@ -31,7 +31,7 @@ class Blobs:
 
     def add(self, name: str, data: bytes) -> None:
         coded = base64.b64encode(zlib.compress(data, _LEVEL))
-        blob = b'<script type="application/octet-stream" id="%s">%s</script>\n' % (name.encode(), coded)
+        blob = b'<script type="application/octet-stream" id="data-%s">%s</script>\n' % (name.encode(), coded)
         self.size += self._file.write(blob)
 
     def add_json(self, name: str, value: Any) -> None:

@@ -41,7 +41,7 @@ SCRIPTS = (
 _LISTED = 8  # nearest neighbours that the page lists
 _AROUND = 400_000  # bytes that index and counts take besides what is counted for each row
 _INDEX_BYTES = 60  # that a row takes in the index, at most
-_SHARE_OF_ROWS = 0.65  # of the room, where there are answers as well
+_SHARE_OF_ROWS = 0.65  # of the room, where the answers do not fit as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,6 @@ def compose(file: BinaryIO, runs: list[OpenedRun], most_rows: int, most_bytes: i
     head, foot = _around(title)
     surveys = [run.survey() for run in runs]
     room = most_bytes - len(head) - len(foot) - _AROUND
-    any_answers = any(run.report.get("usage") for run in runs)
     file.write(head)
     blobs = Blobs(file)
     lines, labels = Lines(blobs, "rows"), _label_values(surveys)
@@ -94,10 +93,8 @@ def compose(file: BinaryIO, runs: list[OpenedRun], most_rows: int, most_bytes: i
     flags = []
     numbered: list[Answers] = []
     for run, survey in zip(runs, surveys, strict=True):
-        rows_here = min(most_rows // len(runs), int(room / len(runs) / (2 * _INDEX_BYTES)))
-        share = _SHARE_OF_ROWS if any_answers else 1.0
-        flags.append(survey.rows(rows_here, share * (room / len(runs) - _INDEX_BYTES * min(rows_here, len(survey)))))
         numbered.append(Answers(run.directory / "journal.jsonl", sum(map(len, numbered))))
+        flags.append(_held(survey, most_rows // len(runs), room / len(runs), numbered[-1].expected()))
         gathered.take(read_records(run.directory / "records"), survey, flags[-1], numbered[-1])
     lines.close()
     index, near = _index(gathered, surveys, flags)

@@ -19,6 +19,7 @@ from llmsynth.similarity.compiling import Floats, Longs, Singles, Totals
 NEIGHBOURS = 15
 _BLOCK = 256  # vectors compared with all at once
 _EPOCHS = 200
+_EDGE = 0.1  # per cent of the vectors that may lie beyond each edge of the map
 _SAMPLE = 20_000  # vectors that principal components are found on
 
 
@@ -46,7 +47,7 @@ def neighbours_of(vectors: Singles, most: int = NEIGHBOURS) -> Neighbours:
 
 
 def project(vectors: Singles, neighbours: Neighbours) -> Singles:
-    """A place for each vector, two numbers each, so that near vectors are near: from 0 to 1, one scale for both."""
+    """A place for each vector, two numbers each, so that near vectors are near: from 0 to 1."""
     points = np.ascontiguousarray(principal(vectors), np.float32)
     if neighbours.places.shape[1] >= 2:
         size = np.abs(points).max()
@@ -55,9 +56,9 @@ def project(vectors: Singles, neighbours: Neighbours) -> Singles:
         points += (np.random.default_rng(0).normal(size=points.shape) * 1e-2).astype(np.float32)
         heads, tails, weights = _edges(neighbours)
         kernels.arrange(points, heads, tails, weights.max() / weights, _EPOCHS)
-    low, high = points.min(axis=0), points.max(axis=0)
-    span = float((high - low).max()) or 1.0
-    scaled: Singles = (points - (low + high) / 2) / np.float32(span) + np.float32(0.5)
+    # a few far away would squeeze the others into a corner: they come to stand at the edge
+    low, high = np.percentile(points, [_EDGE, 100 - _EDGE], axis=0).astype(np.float32)
+    scaled: Singles = (np.clip(points, low, high) - low) / np.maximum(high - low, np.float32(1e-9))
     return scaled
 
 

@@ -28,7 +28,8 @@ _LABEL_CHARACTERS = 80
 _MOST_LABELS = 8
 _IN_A_GROUP = 3  # rows, in the mean
 _COVERED = 0.5  # of the rows have to have a label
-_SAMPLED = 1 << 58  # of tickets of 64 bits: one row of 64 is compressed to know how far it can be
+_FIRST = 500  # rows, and of later ones one of 64, are compressed to know how far rows can be
+_SAMPLED = 1 << 58  # of tickets of 64 bits
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Survey:
         self._state.append(self.states.setdefault(state, len(self.states)))
         ticket = int(fingerprint(record.id)[:16], 16)
         line = row_line(record, self.reading.columns, [0] * len(record.meta.get("journal", ())))
-        if ticket < _SAMPLED and len(self._sampled) < 5_000:
+        if len(self._sampled) < _FIRST or (ticket < _SAMPLED and len(self._sampled) < 10 * _FIRST):
             self._sampled.append(line)
         self._tickets.append(ticket >> 32 if self.counts[state] <= _ALWAYS else ticket)
         self._sizes.append(len(line))

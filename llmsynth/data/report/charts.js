@@ -66,6 +66,7 @@ function sankey(run, choose) {
   });
   nodes.push({ name: "kept", depth: last + 1, kind: "kept", title: "kept", count: run.report.rows.kept });
   const height = Math.max(220, 60 + leaves * 34);
+  const column = () => Math.max(60, (Math.min(innerWidth, 1200) - 300) / (last + 1) - 22); // room for a label
   return chart({ class: "sankey", style: { height: `${height}px` }, "aria-label": "What became of the rows, stage by stage" }, (colours) => {
     const paint = { stage: colours.accent, kept: colours.kept, dropped: colours.dropped, failed: colours.failed };
     return {
@@ -76,8 +77,9 @@ function sankey(run, choose) {
         type: "sankey", left: 4, right: 170, top: 12, bottom: 12, nodeWidth: 12, nodeGap: 18, draggable: false,
         layoutIterations: 64, emphasis: { focus: "none" },
         data: nodes.map((node) => ({ ...node, itemStyle: { color: paint[node.kind], borderWidth: 0 },
-          label: { color: colours.ink, fontSize: 12, formatter: `${node.title}  {n|${count(node.count)}}`,
-            rich: { n: { color: colours.muted, fontSize: 12 } } } })),
+          label: { color: colours.ink, fontSize: 12, ...(node.kind === "stage" ? { width: column(), overflow: "truncate" } : {}),
+            formatter: `${node.title}${node.kind === "stage" ? "\n" : "  "}{n|${count(node.count)}}`,
+            rich: { n: { color: colours.muted, fontSize: 12, lineHeight: 18 } } } })),
         links: links.map((link) => ({ ...link, lineStyle: { color: paint[link.kind], opacity: 0.28, curveness: 0.5 } })),
       }],
     };
@@ -88,10 +90,9 @@ const edgeName = (value) => (Number.isInteger(value) ? count(value) : short(valu
 
 function histogram(title, told, whole) {
   const { edges, kept, lost } = told;
-  const unit = edges.every((edge, i) => i === 0 || edge - edges[i - 1] === 1) && whole;
-  const names = kept.map((_, i) => unit || (whole && edges[i + 1] - edges[i] === 1) ? edgeName(edges[i]) : `${edgeName(edges[i])} –`);
-  const reach = (i) => whole && edges[i + 1] - edges[i] === 1 ? edgeName(edges[i])
-    : `${edgeName(edges[i])} to ${edgeName(whole ? edges[i + 1] - 1 : edges[i + 1])}`;
+  const single = (i) => (whole || edges.every(Number.isInteger)) && edges[i + 1] - edges[i] === 1; // a bar of one value
+  const names = kept.map((_, i) => (single(i) ? edgeName(edges[i]) : `${edgeName(edges[i])} –`));
+  const reach = (i) => (single(i) ? edgeName(edges[i]) : `${edgeName(edges[i])} to ${edgeName(whole ? edges[i + 1] - 1 : edges[i + 1])}`);
   return chart({ "aria-label": title }, (colours) => ({
     grid: { left: 4, right: 8, top: 30, bottom: 4, containLabel: true },
     legend: { right: 0, top: 0, itemWidth: 10, itemHeight: 10, textStyle: { color: colours.muted } },
@@ -110,10 +111,11 @@ function histogram(title, told, whole) {
 
 function sunburst(verbs) {
   const data = verbs.top.map(([verb, total, things], i) => {
-    const named = things.map(([thing, value]) => ({ name: thing, value, verb }));
+    const itemStyle = { color: PALETTE[i % PALETTE.length] };
+    const named = things.map(([thing, value]) => ({ name: thing, value, verb, itemStyle: { ...itemStyle, opacity: 0.72 } }));
     const rest = total - sum(things.map((one) => one[1]));
-    return { name: verb, value: total, itemStyle: { color: PALETTE[i % PALETTE.length] },
-      children: rest ? [...named, { name: "", value: rest, verb, itemStyle: { opacity: 0.25 } }] : named };
+    return { name: verb, value: total, itemStyle,
+      children: rest ? [...named, { name: "", value: rest, verb, itemStyle: { ...itemStyle, opacity: 0.3 } }] : named };
   });
   return chart({ class: "sunburst", "aria-label": "The commonest verbs, and their commonest objects" }, (colours) => ({
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colours.surface, borderColor: colours.line,
@@ -123,7 +125,7 @@ function sunburst(verbs) {
       type: "sunburst", data, radius: ["16%", "96%"], nodeClick: false, sort: null, emphasis: { focus: "none" },
       itemStyle: { borderColor: colours.surface, borderWidth: 1.5, borderRadius: 3 },
       label: { color: "#fff", fontSize: 11, minAngle: 6, overflow: "truncate" },
-      levels: [{}, { r0: "16%", r: "52%", label: { rotate: "radial" } }, { r0: "52%", r: "96%", itemStyle: { opacity: 0.75 }, label: { rotate: "radial", minAngle: 4 } }],
+      levels: [{}, { r0: "16%", r: "52%", label: { rotate: "radial" } }, { r0: "52%", r: "96%", label: { rotate: "radial", minAngle: 4 } }],
     }],
   }));
 }

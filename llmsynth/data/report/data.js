@@ -1,7 +1,7 @@
 // The data of this page: blobs in script elements that do not run, inflated when they are needed.
 
 async function inflate(name) {
-  const coded = document.getElementById(name).textContent;
+  const coded = document.getElementById(`data-${name}`).textContent;
   let bytes;
   if (Uint8Array.fromBase64) {
     bytes = Uint8Array.fromBase64(coded);
@@ -10,21 +10,8 @@ async function inflate(name) {
     bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   }
-  const inflating = new DecompressionStream("deflate");
-  const writer = inflating.writable.getWriter();
-  const written = writer.write(bytes).then(() => writer.close());
-  const parts = [];
-  let size = 0;
-  for (const reader = inflating.readable.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(value);
-    size += value.length;
-  }
-  await written;
-  const whole = new Uint8Array(size);
-  for (let part = 0, at = 0; part < parts.length; at += parts[part++].length) whole.set(parts[part], at);
-  return whole;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 const decoder = new TextDecoder();

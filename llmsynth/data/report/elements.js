@@ -28,7 +28,7 @@ const seconds = (value) => {
   if (value < 100) return `${short(value)} s`;
   return value < 6000 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 };
-const money = (value) => (typeof value === "number" ? `$${value < 1 ? value.toFixed(4) : value.toFixed(2)}` : "unknown");
+const money = (value) => (typeof value === "number" ? `$${value === 0 ? 0 : value < 1 ? value.toFixed(4) : value.toFixed(2)}` : "unknown");
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const words = (name) => String(name).replaceAll("_", " ");
 

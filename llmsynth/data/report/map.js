@@ -90,7 +90,7 @@ function mapSection(openRow) {
         if (at !== number) return;
         const [status, reason] = stateOf(number);
         tip.replaceChildren(el("div", { class: "clamp" }, headline(record).slice(0, 600)),
-          el("div", { class: "muted small" }, [visible(record.id), words(reason || status), ...page.told.labels.slice(0, 2).map(([name], i) => `${words(name)}: ${visible(labelOf(i)(number))}`)].join(" · ")));
+          el("div", { class: "muted small" }, [visible(record.id), words(reason || status), ...page.told.labels.slice(0, 2).map((_, i) => labelled(i, number))].join(" · ")));
       }
       tip.hidden = false;
       const box = tip.getBoundingClientRect();
@@ -135,3 +135,9 @@ const LENGTHS = [[0, "0"], [1, "1 to 4"], [5, "5 to 9"], [10, "10 to 19"], [20, 
 const lengthName = (value) => LENGTHS.findLast(([from]) => value >= from)[1];
 const runName = (number) => (page.told.runs.length > 1 ? `${"AB"[number] ?? number + 1}: ${page.told.runs[number].name}` : page.told.runs[number].name);
 const labelOf = (label) => (i) => page.told.labels[label][1][page.index[`label${label}`][i]] ?? "(none)";
+
+// "source web", but "web" where the value tells by itself what it is.
+function labelled(label, number) {
+  const value = visible(labelOf(label)(number));
+  return /^(\d+|true|false|\(none\))$/.test(value) ? `${words(page.told.labels[label][0])}: ${value}` : value;
+}

@@ -149,7 +149,6 @@ function begin() {
   const { told } = page;
   const { runs } = told;
   const duplicates = el("div");
-  const about = (one, two) => (runs.length > 1 ? two : one);
   const parts = [
     ["Overview", title()],
     ["Compared", told.compared ? section("compared", "Compared", "Variety is measured on as many kept rows of each, and as many words, since every measure depends on both.", comparedTable(told.compared)) : null],
@@ -158,7 +157,7 @@ function begin() {
     ["Map", told.rows.count ? section("map", "Map", "Near each other are rows whose questions mean much the same; directions and axes mean nothing.", el("div", { class: "card" }, ...mapSection(openRow))) : null],
     ["Lengths", each(lengths) && section("lengths", "Lengths", "", each(lengths))],
     ["Scores", each(scores) && section("scores", "Scores", "", each(scores))],
-    ["Topics", (each(shares) || each(verbs)) && section("topics", "Topics and requests", about("Shares of the rows by what is known of them, the lighter part lost; then what the kept ones ask for.", "Shares of the rows by what is known of them, the lighter part lost; then what the kept ones ask for."),
+    ["Topics", (each(shares) || each(verbs)) && section("topics", "Topics and requests", "Shares of the rows by what is known of them, kept in green and lost in amber; then what the kept ones ask for.",
       el("div", { class: "grid" }, each(shares), each(verbs)))],
     ["Duplicates", section("duplicates", "Duplicates", "Each removed row beside the one it was removed for; what only one of them says is marked.", duplicates)],
     ["Cost", each(usage) && section("cost", "Cost and tokens", "", each(usage))],

@@ -89,7 +89,7 @@ function rowItem(key, place) {
   return el("button", { type: "button", class: "row", "data-key": key, "data-number": number, "aria-current": number === openNumber ? "true" : null,
     style: { top: `${place * ROW_HEIGHT}px` }, on: { click: () => openRow(number) } },
     head, el("div", { class: "line" }, el("i", { class: `dot is-${status}` }), el("span", {}, words(reason || status)), id,
-      page.told.labels.length ? el("span", {}, visible(labelOf(0)(number))) : null,
+      page.told.labels.length ? el("span", {}, labelled(0, number)) : null,
       page.told.runs.length > 1 ? el("span", {}, runName(page.index.run[number])) : null,
       el("span", {}, `${count(page.index.asked[number])} → ${count(page.index.answered[number])} words`)));
 }
