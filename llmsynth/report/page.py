@@ -121,6 +121,13 @@ def compose(file: BinaryIO, runs: list[OpenedRun], most_rows: int, most_bytes: i
     return lines.count, sum(map(len, surveys)), sum(held), sum(map(len, numbered))
 
 
+def _held(survey: Survey, most: int, room: float, answers: float) -> Array:
+    """Which rows of a run the page holds, where its answers would take so many bytes of the room: a flag for each."""
+    count = min(most, len(survey))
+    room -= _INDEX_BYTES * count
+    return survey.rows(count, max(room - answers, _SHARE_OF_ROWS * room))
+
+
 def _index(gathered: Gathered, surveys: list[Survey], flags: list[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
     """The columns that the page holds of all its rows at once, and the neighbours of each."""
     vectors = gathered.vectors
