@@ -10,6 +10,7 @@ page        the file: markup, styles and scripts of `llmsynth/data/report/`, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,22 @@ def write_report(
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
-            found = compose(file, opened, most_rows, most_bytes)
+        aim = most_bytes
+        while True:
+            with open(partial, "wb") as file:
+                found = compose(file, opened, most_rows, aim)
+            size = partial.stat().st_size
+            if size <= most_bytes or not found[0]:
+                break
+            aim = int(aim * 0.98 * most_bytes / size)  # rows that are not like those it was estimated by
         partial.replace(path)
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}", "make room, or name another file with --out"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return ReportInfo(path, path.stat().st_size, *found)
 
 

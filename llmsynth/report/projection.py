@@ -48,6 +48,8 @@ def neighbours_of(vectors: Singles, most: int = NEIGHBOURS) -> Neighbours:
 
 def project(vectors: Singles, neighbours: Neighbours) -> Singles:
     """A place for each vector, two numbers each, so that near vectors are near: from 0 to 1."""
+    if not len(vectors):
+        return np.zeros((0, 2), np.float32)
     points = np.ascontiguousarray(principal(vectors), np.float32)
     if neighbours.places.shape[1] >= 2:
         size = np.abs(points).max()

@@ -28,8 +28,8 @@ _LABEL_CHARACTERS = 80
 _MOST_LABELS = 8
 _IN_A_GROUP = 3  # rows, in the mean
 _COVERED = 0.5  # of the rows have to have a label
-_FIRST = 500  # rows, and of later ones one of 64, are compressed to know how far rows can be
-_SAMPLED = 1 << 58  # of tickets of 64 bits
+_SAMPLED = 1 << 58  # of tickets of 64 bits: one row of 64 is compressed to know how far rows can be,
+_FEW = 500  # or the first ones, where that would be fewer
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Survey:
     _label_rows: Counter[str] = field(default_factory=Counter)
     _verbs: Counter[tuple[str, str]] = field(default_factory=Counter)
     _sampled: list[bytes] = field(default_factory=list)
+    _first: list[bytes] = field(default_factory=list)
 
     @classmethod
     def of(cls, records: Iterable[Record], reading: Reading, categories: Iterable[str] = ()) -> Survey:
@@ -73,8 +74,9 @@ class Survey:
         self._state.append(self.states.setdefault(state, len(self.states)))
         ticket = int(fingerprint(record.id)[:16], 16)
         line = row_line(record, self.reading.columns, [0] * len(record.meta.get("journal", ())))
-        if len(self._sampled) < _FIRST or (ticket < _SAMPLED and len(self._sampled) < 10 * _FIRST):
-            self._sampled.append(line)
+        for sampled, wanted in ((self._first, len(self) <= _FEW), (self._sampled, ticket < _SAMPLED)):
+            if wanted and len(sampled) < 10 * _FEW:
+                sampled.append(line)
         self._tickets.append(ticket >> 32 if self.counts[state] <= _ALWAYS else ticket)
         self._sizes.append(len(line))
         asked, answered = self.reading.asked_of(record), self.reading.answered_of(record)
@@ -96,8 +98,9 @@ class Survey:
         """Which rows the page holds: all, or those whose tickets, drawn by their ids, are lowest; a flag for each."""
         tickets = np.frombuffer(self._tickets, np.uint64) if len(self) else np.zeros(0, np.uint64)
         order = np.argsort(tickets, kind="stable")[:most]
+        share = coded_share(self._sampled if len(self._sampled) >= _FEW else self._first)
         flags = np.zeros(len(self), bool)
-        flags[order[np.cumsum(np.asarray(self._sizes, np.float64)[order] * coded_share(self._sampled)) <= room]] = True
+        flags[order[np.cumsum(np.asarray(self._sizes, np.float64)[order] * share) <= room]] = True
         return flags
 
     def priority(self, flags: Array) -> Array:
