@@ -46,18 +46,18 @@ def compare(
 
 def at_the_end(result: Result) -> None:
     """The page of a run that has just ended, where it is made in seconds. What was made counts, should that fail."""
-    from llmsynth.report import AT_ONCE, write_report
+    from llmsynth.report import AT_ONCE, FILE, write_report
 
-    if result.before:
-        return
+    path = result.directory / FILE
     rows: Any = result.report["rows"]["in"]
-    if rows > AT_ONCE:
-        console.say(f"`llmsynth report {result.directory}` makes a page of these {rows:,} rows to look at")
-        return
     try:
-        console.say(f"to look at: {write_report(result.directory).path}")
+        if not result.before and rows <= AT_ONCE:
+            write_report(result.directory)
     except StorageError as error:
-        console.say(f"no report.html: {error.message}")
+        console.say(f"no {FILE}: {error.message}")
+        return
+    made = path.is_file() and path.stat().st_mtime >= (result.directory / "report.json").stat().st_mtime
+    console.say(f"to look at: {path}" if made else f"`llmsynth report {result.directory}` makes a page to look at")
 
 
 def _tell(made: ReportInfo) -> None:

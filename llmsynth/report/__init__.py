@@ -20,7 +20,7 @@ from llmsynth.errors import RunError, StorageError
 FILE = "report.html"  # in the directory of a run
 MOST_ROWS = 50_000
 MOST_BYTES = 24_500_000
-AT_ONCE = 10_000  # rows up to which a run writes its page as it ends: some seconds
+AT_ONCE = 5_000  # rows up to which a run writes its page as it ends: three seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def write_report(
 
     One file that needs no network and no server. Where it would hold more than `most_rows` rows or be larger than
     `most_bytes`, it holds fewer rows, drawn by their ids and some of every reason, or fewer prompts and replies, and
-    says how many there are; what is counted is counted of all. Memory: some 250 MB and 100 bytes for each row of the
+    says how many there are; what is counted is counted of all. Memory: some 400 MB and 100 bytes for each row of the
     runs. Raises `RunError` for what is no finished run and `StorageError` for a disk that refuses.
     """
     from llmsynth.report.page import compose

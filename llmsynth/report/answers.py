@@ -13,6 +13,7 @@ import orjson
 
 from llmsynth.report.blobs import Lines, coded_share, json_bytes
 
+_PLACES, _TOGETHER = 8, 250  # where answers are looked at to know how far they can be compressed
 _SHOWN = (
     "stage",
     "prompt",
@@ -69,8 +70,10 @@ class Answers:
         offsets, sizes = self._found()
         there = np.flatnonzero(offsets >= 0)
         with open(self._journal, "rb") as file:
-            step = max(1, len(there) // 2_000)
-            share = coded_share(islice(_read(file, offsets[there][::step]), 2_000))
+            # runs of neighbours, as they will be compressed together
+            starts = np.linspace(0, max(0, len(there) - _TOGETHER), _PLACES).astype(np.int64)
+            looked_at = np.unique(np.concatenate([np.arange(start, start + _TOGETHER) for start in starts]))
+            share = coded_share(_read(file, offsets[there[looked_at[looked_at < len(there)]]]))
             order = there[np.argsort(np.asarray(self._ranks, np.uint64)[there], kind="stable")]
             fits = np.zeros(len(offsets), bool)
             fits[order[np.cumsum(sizes[order] * share) <= room]] = True

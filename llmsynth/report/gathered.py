@@ -32,11 +32,11 @@ class Gathered:
         self._vectors: list[Singles] = []
         self.pairs: list[list[Any]] = []
 
-    @property
     def vectors(self) -> Singles:
-        """Of all rows."""
+        """Of all rows; they are not held any longer."""
         self._embed()
-        return np.concatenate(self._vectors) if self._vectors else np.zeros((0, StaticEmbedder.dimensions), np.float32)
+        held, self._vectors = self._vectors, []
+        return np.concatenate(held) if held else np.zeros((0, StaticEmbedder.dimensions), np.float32)
 
     def take(self, records: Iterable[Record], survey: Survey, flags: Array, answers: Answers) -> None:
         """Add the flagged records of a run, in order."""

@@ -130,7 +130,7 @@ def _held(survey: Survey, most: int, room: float, answers: float) -> Array:
 
 def _index(gathered: Gathered, surveys: list[Survey], flags: list[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
     """The columns that the page holds of all its rows at once, and the neighbours of each."""
-    vectors = gathered.vectors
+    vectors = gathered.vectors()
     neighbours = neighbours_of(vectors)
     places = np.rint(project(vectors, neighbours) * 65_535).astype(np.uint16)
     index: dict[str, Array] = {

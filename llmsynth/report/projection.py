@@ -17,7 +17,7 @@ from llmsynth.report import kernels
 from llmsynth.similarity.compiling import Floats, Longs, Singles, Totals
 
 NEIGHBOURS = 15
-_BLOCK = 256  # vectors compared with all at once
+_BLOCK = 128  # vectors compared with all at once
 _EPOCHS = 200
 _EDGE = 0.1  # per cent of the vectors that may lie beyond each edge of the map
 _SAMPLE = 20_000  # vectors that principal components are found on

@@ -29,7 +29,7 @@ function tiles({ report, name, rows }) {
   const shown = [[count(report.rows.kept), "rows kept"], [percent(report.rows.kept, rows), `of ${count(rows)} rows`], [count(dropped), "dropped"],
     failed ? [count(failed), "failed"] : null,
     ...(usage.length ? [[compact.format(sum(usage.map((one) => one.prompt_tokens + one.completion_tokens))), "tokens"], [money(cost), "cost"]] : []),
-    report.seconds === undefined ? null : [seconds(report.seconds), "the last command took"]];
+    report.seconds === undefined ? null : [seconds(report.seconds), "taken by the last command"]];
   return el("div", { class: "tiles", "aria-label": name }, ...shown.filter(Boolean).map(([value, about]) => el("div", { class: "tile" }, el("b", {}, value), el("span", {}, about))));
 }
 
