@@ -32,6 +32,7 @@ class Concurrency:
         self.limit = min(_START, most)
         self._changed_at = self._since = -math.inf  # answers to requests sent before met another load
         self._settled = False  # whether a round trip has passed since the last change
+        self._rising = True  # from the start, until more was no better for the first time
         self._step = 0
         self._direction = 1
         self._failed = 0  # directions that were tried from here in vain
@@ -61,6 +62,7 @@ class Concurrency:
     def refused(self, sent: float, now: float) -> None:
         """The endpoint said 429: back off, once for all that were in flight together."""
         if sent >= self._changed_at:
+            self._rising = False
             self._from, self._step, self._failed = 0, len(_STEPS) - 1, 0
             self._move(max(1, math.floor(self.limit * 0.7)), now)
             self._direction, self._resting = 1, _REST * self._fewest()
@@ -140,6 +142,7 @@ class Concurrency:
 
     def _turn(self, now: float) -> None:
         """This direction was no better. Try the other, then finer, then rest."""
+        self._rising = False
         self._direction = -self._direction
         self._failed += 1
         self._from = 0
@@ -172,7 +175,8 @@ class Concurrency:
 
     def _move(self, limit: int, now: float) -> None:
         self._remember()
-        self.limit, self._settled = limit, False
+        # at the start one round trip for a doubling has to do: what is overlooked then is found on the way back
+        self.limit, self._settled = limit, self._rising
         self._changed_at = self._since = now
         for moments in self._seen.get(limit, {}).values():
             moments.forget(_KEPT)  # what was measured at an earlier stay counts too, but less: servers change

@@ -13,6 +13,7 @@ from llmsynth.funnel import Funnel
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.steps import Step
+from llmsynth.text import shorten
 
 BATCH = 32  # records that go through the steps together
 
@@ -23,6 +24,7 @@ class Curation:
 
     What comes once the run's target is met is dropped. funnel: has a stage for each step, to be counted there too.
     batch: how many go together at most; it changes nothing but speed.
+    raising: whether the first record that a model gave no answer for ends the run.
     """
 
     run: Run
@@ -30,6 +32,7 @@ class Curation:
     hand_on: Callable[[list[Record]], object]
     funnel: Funnel | None = None
     batch: int = BATCH
+    raising: bool = False
     _waiting: list[Record] = field(default_factory=list)
 
     async def take(self, record: Record) -> None:
@@ -38,7 +41,10 @@ class Curation:
             await self.settle()
 
     async def settle(self) -> None:
-        """Deal with what has been taken, however little. Raises `RunError` for a step that breaks its promise."""
+        """Deal with what has been taken, however little.
+
+        Raises `RunError` for a step that breaks its promise, and for a failed record if that is to end the run.
+        """
         batch, self._waiting = self._waiting, []
         if self.funnel:
             for record in batch:
@@ -52,6 +58,13 @@ class Curation:
                 self.funnel.target.count(batch[place])
             self.run.tally.add(batch[place])
         self.hand_on(batch)
+        failed = next((record for record in batch if record.status == "failed"), None) if self.raising else None
+        if failed is not None and failed.dropped is not None:
+            raise RunError(
+                f"record {failed.id} failed: {failed.dropped.reason}: {shorten(failed.dropped.detail, 300)}",
+                "run the same command again to go on, nothing that was answered is lost;"
+                " on_error: drop, or null, goes on without the answer",
+            )
 
     async def _through(self, place: int, step: Step, batch: list[Record]) -> list[Record]:
         ids = [record.id for record in batch]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ def write_results(
     columns = dict(about.columns)
     used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
     records = used.by(read_records(directory / "records"))
+    gaps: Counter[str] = Counter()
+    if built.on_error == "null":
+        records = _with_failed(records, gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
     else:
@@ -54,7 +58,8 @@ def write_results(
         seed_count=started_from.get("seed_count"),
         seed_license=str(started_from.get("seed_license", "")),
         dropped=dict(sorted(tally.dropped.items())),
-        failed=dict(sorted(tally.failed.items())),
+        failed=dict(sorted((Counter(tally.failed) - gaps).items())),
+        limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
         recipe_name=recipe.name,
         recipe=yaml.safe_dump(publishable(resolved), sort_keys=False, allow_unicode=True, width=100),
         license=recipe.license or "",
@@ -106,6 +111,16 @@ def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:
     return notes
 
 
+def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:
+    """The records, those that failed as kept ones if they hold anything: `meta` says so, `gaps` counts them."""
+    for record in records:
+        if record.dropped is not None and record.dropped.failed and any(record.fields.values()):
+            meta = {**record.meta, "failed": record.dropped.reason}
+            gaps[record.dropped.reason] += 1
+            record = Record(record.id, record.fields, meta, record.scores)
+        yield record
+
+
 def _conversations(records: Iterable[Record]) -> Iterator[Record]:
     """The kept records, each with its conversation beside the plain columns."""
     for record in records:
@@ -114,7 +129,8 @@ def _conversations(records: Iterable[Record]) -> Iterator[Record]:
             instruction, given, output = (text_of(fields.get(name)) for name in ("instruction", "input", "output"))
             asked = f"{instruction}\n\n{given}" if given else instruction
             turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": output}]
-            yield Record(record.id, {**fields, "messages": turns}, record.meta, record.scores)
+            whole = fields.get("output") is not None  # else a model gave no answer, and the row is wanted all the same
+            yield Record(record.id, {**fields, "messages": turns if whole else None}, record.meta, record.scores)
 
 
 def _answers(run: Run) -> int:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +34,7 @@ _MODEL_KEYS = {"use", "sampling", "price", *_ASKING, *_POLICY}
 _BATCHES = ("max_batch", "wait", "poll", "window", "max_requests", "max_bytes")
 _HOW = {*_ASKING, *_BATCHES, "timeout", "price"}  # of a model: they never change the result
 _PRIVATE = {"base_url", "api_key_env"}
+OnError = Literal["drop", "null", "raise"]
 
 
 class Recipe(BaseModel):
@@ -50,6 +51,9 @@ class Recipe(BaseModel):
     categories: fields, or keys of the provenance, by whose values the report tells what was lost.
     prompts: a folder whose files replace the shipped prompts of the same name.
     caps: on cost (US dollars), tokens and requests; reached, they end the run resumably.
+    on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
+        its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
+        something; one that has no field yet is not. "raise": the first one ends the run, resumably.
     license, language: for the card; llmsynth cannot know them.
     """
 
@@ -65,6 +69,7 @@ class Recipe(BaseModel):
     categories: list[str] = []
     prompts: str | None = None
     caps: dict[str, Any] = {}
+    on_error: OnError = "drop"
     license: str | None = None
     language: list[str] = ["en"]
 
@@ -145,7 +150,7 @@ class Recipe(BaseModel):
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
-        return Built(generator, models, caps, steps, selectors)
+        return Built(generator, models, caps, steps, selectors, self.on_error)
 
     @property
     def generators(self) -> list[str]:
@@ -210,7 +215,7 @@ class HowToAsk:
     attempts: tries per request before it counts as failed; being told to wait is none.
     """
 
-    concurrency: int = 256
+    concurrency: int = 384
     adaptive: bool = True
     requests_per_second: float | None = None
     requests_per_minute: float | None = None
@@ -219,7 +224,7 @@ class HowToAsk:
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.attempts < 1:
-            raise RecipeError("concurrency and attempts must be at least 1", "256 and 5 are usual")
+            raise RecipeError("concurrency and attempts must be at least 1", "384 and 5 are usual")
         for name in _RATES:
             rate = getattr(self, name)
             if rate is not None and not rate > 0:
@@ -251,6 +256,7 @@ class Built:
     caps: Caps
     steps: list[Step]
     selectors: list[Selector]
+    on_error: OnError = "drop"
 
 
 def same_result(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -100,3 +101,20 @@ class Asking:
 def odd_line(record: Record) -> str | None:
     """A check of rows that have no number: drops every other line of a file."""
     return "odd" if int(record.id.rpartition(":")[2]) % 2 else None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A step: asks for the output of every record; one that gets none has failed."""
+
+    async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        requests = [Request("answer", (Message(role="user", content=r.fields["question"]),)) for r in batch]
+        told = [completion async for completion in run.model("default").stream(requests, 8)]
+        return [self._with(record, completion) for record, completion in zip(batch, told, strict=True)]
+
+    @staticmethod
+    def _with(record: Record, completion: Completion) -> Record:
+        if completion.failure:
+            drop = Drop(completion.failure.kind, completion.failure.message, failed=True)
+            return dataclasses.replace(record, dropped=drop)
+        return dataclasses.replace(record, fields={**record.fields, "answer": completion.text})

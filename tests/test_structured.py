@@ -133,6 +133,25 @@ async def test_a_server_in_trouble_has_not_refused(journal: Journal, loopback: L
     assert formats(loopback) == ["json_schema", "json_schema"]
 
 
+async def test_a_server_that_breaks_on_a_schema_again_and_again_is_asked_without(
+    journal: Journal, loopback: Loopback
+) -> None:
+    loopback.fault = refusing(500)
+    model = Model(OpenAIBackend("teacher", loopback.url), journal)
+    assert not [n for n in range(3) if (await model.ask(asked(n))).failure]
+    await model.aclose()
+    assert formats(loopback) == ["json_schema"] * 3 + [None] * 3
+
+
+async def test_a_server_that_breaks_either_way_is_tried_without_a_schema_but_seldom(
+    journal: Journal, loopback: Loopback
+) -> None:
+    loopback.fault = lambda number, body: Fault("status", 500)
+    completions = await answers(loopback, journal, [asked(n) for n in range(7)])
+    assert {completion.failure.kind for completion in completions if completion.failure} == {"http_500"}
+    assert formats(loopback) == (["json_schema"] * 3 + [None]) * 2 + ["json_schema"]
+
+
 async def test_a_rerun_finds_its_answers_whatever_the_server_has_learnt_meanwhile(
     tmp_path: Path, loopback: Loopback
 ) -> None:

@@ -96,6 +96,18 @@ def test_weights_of_the_older_kind_tell_models_apart_where_they_are_what_is_load
     assert identity(b"safe", b"one") == identity(b"safe", b"two") == identity(b"safe", None)
 
 
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "generation_config.json", "tokenizer_config.json", "vocab.txt"]
+)
+def test_another_template_or_tokenizer_is_another_model(folder: Path, name: str) -> None:
+    before = VLLMBackend(str(folder)).identity
+    (folder / name).write_text('{"other": 1}')
+    assert VLLMBackend(str(folder)).identity != before
+    (folder / "NOTES.md").write_text("read and answered by nobody")
+    (folder / name).write_text('{"other": 2}')
+    assert len({before, VLLMBackend(str(folder)).identity}) == 2
+
+
 def test_names_on_the_hub_and_home_folders_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (VLLMBackend("org/model").identity, VLLMBackend("org/model").name) == ("vllm:org/model", "org/model")
     monkeypatch.setenv("HOME", str(folder.parent))

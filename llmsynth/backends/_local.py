@@ -10,6 +10,17 @@ from llmsynth.request import RequestFailedError
 from llmsynth.text import fingerprint, shorten
 
 _PIECES, _PIECE = 16, 4096
+# beside the weights, what decides which tokens a conversation becomes, and when an answer ends
+_ASIDE = (
+    "added_tokens.json",
+    "chat_template*",
+    "generation_config.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer*",
+    "vocab*",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +45,10 @@ class LocalModel:
         if folder.is_dir():
             _check(folder)
             name = folder.resolve().name
-            weights = [_sample(path) for path in _weights(folder)]
+            aside = sorted(path for pattern in _ASIDE for path in folder.glob(pattern) if path.is_file())
+            files = [_sample(path) for path in (*_weights(folder), *aside)]
             config = (folder / "config.json").read_text(encoding="utf-8")
-            return cls(str(folder), f"{name}@{fingerprint(config, *weights)[:12]}", name)
+            return cls(str(folder), f"{name}@{fingerprint(config, *files)[:12]}", name)
         if folder.is_absolute() or model.startswith((".", "~")):
             raise ModelNotFoundError(f"no model directory at {model}", "give a directory, or a name on the Hub")
         return cls(model, model, model)
@@ -56,7 +68,7 @@ def too_long(tokens: int, window: int) -> RequestFailedError:
 
 
 def _sample(path: Path) -> str:
-    """Size and pieces of a weights file: other weights differ everywhere, and hashing all of them takes minutes."""
+    """Size and pieces of a file: other weights differ everywhere, and hashing all of them takes minutes."""
     size = path.stat().st_size
     with path.open("rb") as file:
         pieces = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ Structured = Literal["json_schema", "json_object", "prompt"]
 
 # by which servers say that they do not know a parameter, or can't make a grammar of the schema
 _REFUSALS = ("http_400", "http_415", "http_422", "http_501", "batch_invalid")
+_BROKE, _BREAKS = "http_500", 3  # by which some say it: after so many, and never an answer
 _REMEMBERED = 1000  # schemas; a method has a few
 
 
@@ -26,7 +28,8 @@ class Enforcement:
 
     Nobody can tell by a refusal whether it is meant for the schema or for the rest of the request. So a request that
     was refused is sent once more without its schema; if it is answered then, the schema was meant, and is not sent
-    again. A refusal costs nothing, and what this finds out is in no journal key.
+    again. A refusal costs nothing, and what this finds out is in no journal key. A server that breaks on a schema,
+    three times running without having answered one, is tried without it too.
 
     how: the strongest form in which a schema is sent; "prompt" sends none.
     name: of the model, for the log.
@@ -37,6 +40,7 @@ class Enforcement:
         self._name = name
         self._taken: set[str] = set()
         self._refused: set[str] = set()
+        self._breaks: Counter[str] = Counter()
 
     async def ask(self, request: Request, send: Callable[[Request], Awaitable[Completion]]) -> Completion:
         """The answer to a request, by `send`, which may get it without its schema."""
@@ -49,7 +53,7 @@ class Enforcement:
         try:
             completion = await send(request)
         except RequestFailedError as refusal:
-            if refusal.kind not in _REFUSALS:
+            if refusal.kind not in _REFUSALS and not self._breaks_on(schema, refusal):
                 raise
             completion = await send(plain)
             if schema not in self._taken:  # else it is one of several servers behind one address
@@ -63,6 +67,14 @@ class Enforcement:
         else:
             self._remember(self._taken, schema)
         return completion
+
+    def _breaks_on(self, schema: str, error: RequestFailedError) -> bool:
+        if error.kind != _BROKE or schema in self._taken:
+            return False
+        if len(self._breaks) >= _REMEMBERED:
+            self._breaks.clear()
+        self._breaks[schema] += 1
+        return self._breaks[schema] % _BREAKS == 0
 
     @staticmethod
     def _remember(schemas: set[str], schema: str) -> None:

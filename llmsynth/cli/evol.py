@@ -64,7 +64,7 @@ def evol_instruct(
     seed: Seed = 0,
     prompts: PromptFolder = "",
     license: License = "",
-    concurrency: Concurrency = 256,
+    concurrency: Concurrency = 384,
     out: Out = None,
     set_: Overrides = [],  # noqa: B006
     print_recipe: PrintRecipe = False,

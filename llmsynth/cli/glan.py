@@ -53,7 +53,7 @@ def glan(
     seed: make.Seed = 0,
     prompts: make.PromptFolder = "",
     license: make.License = "",
-    concurrency: make.Concurrency = 256,
+    concurrency: make.Concurrency = 384,
     out: make.Out = None,
     set_: make.Overrides = [],  # noqa: B006
     print_recipe: make.PrintRecipe = False,

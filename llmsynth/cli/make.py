@@ -100,7 +100,7 @@ def self_instruct(
     seed: Seed = 0,
     prompts: PromptFolder = "",
     license: License = "",
-    concurrency: Concurrency = 256,
+    concurrency: Concurrency = 384,
     out: Out = None,
     set_: Overrides = [],  # noqa: B006
     print_recipe: PrintRecipe = False,
