@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsynth.cli import make
 from llmsynth.cli import report as commands
 from llmsynth.errors import RunError, StorageError
 from llmsynth.record import Drop, Record
@@ -167,8 +168,8 @@ def test_labels_are_what_puts_rows_into_groups() -> None:
 
 @given(st.lists(st.integers(0, 3_000), max_size=60), st.lists(st.integers(0, 3_000), max_size=60))
 def test_every_value_is_in_one_bar(kept: list[int], lost: list[int]) -> None:
-    for make in (of_lengths, of_scores):
-        found = make(np.array(kept, float), np.array(lost, float))
+    for bars in (of_lengths, of_scores):
+        found = bars(np.array(kept, float), np.array(lost, float))
         assert (sum(found["kept"]), sum(found["lost"])) == (len(kept), len(lost))
         assert len(found["edges"]) == len(found["kept"]) + 1 and found["edges"] == sorted(set(found["edges"]))
 
@@ -226,3 +227,52 @@ def test_the_commands_write_pages_and_say_what_does_not_fit(
     few = write_report(runs[0], most_rows=20)
     commands._tell(few)
     assert "20 of 30 rows" in capsys.readouterr().err
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    path = tmp_path / "recipe.yaml"
+    models = {"default": {"use": "fake", "function": "tests.teacher:reply"}}
+    generator = {"use": "self-instruct", "lookahead": 2}
+    path.write_text(json.dumps({"name": "tried", "target": 12, "generator": generator, "models": models}))
+    return path
+
+
+def test_a_run_ends_in_its_page_and_names_it(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make.run(str(recipe), Path("out"), quiet=True)
+    assert "to look at: out/report.html" in capsys.readouterr().err
+    run = told(Path("out/report.html"))["runs"][0]
+    report = json.loads(Path("out/report.json").read_bytes())
+    assert run["report"]["funnel"] == report["funnel"] and run["rows"] == report["rows"]["in"]
+    answers = [json.loads(line) for line in lines(Path("out/report.html"), "answers") if line]
+    journal = {json.loads(line)["text"] for line in Path("out/journal.jsonl").read_bytes().splitlines()}
+    assert answers and {answer["text"] for answer in answers} <= journal
+    written = Path("out/report.html").stat().st_mtime_ns
+    make.run(str(recipe), Path("out"), quiet=True)
+    assert "to look at: out/report.html" in capsys.readouterr().err
+    assert Path("out/report.html").stat().st_mtime_ns == written
+
+
+def test_a_run_writes_no_page_where_that_is_not_wanted_or_takes_long(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.run(str(recipe), Path("none"), quiet=True, report=False)
+    assert not Path("none/report.html").exists() and "report" not in capsys.readouterr().err
+    monkeypatch.setattr("llmsynth.report.AT_ONCE", 5)
+    make.run(str(recipe), Path("large"), quiet=True)
+    assert not Path("large/report.html").exists()
+    assert "`llmsynth report large` makes a page" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_does_not_undo_a_run(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("llmsynth.report.page.compose", full)
+    make.run(str(recipe), Path("out"), quiet=True)
+    told_of = capsys.readouterr()
+    assert told_of.out == "out/dataset\n" and "no report.html: cannot write" in told_of.err
