@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from llmsynth.column_types import column_type
 from llmsynth.dataset import DatasetInfo
 from llmsynth.errors import StorageError
+from llmsynth.shards import DEFAULT, FOLDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class CardFacts:
 
     @property
     def rows(self) -> int:
-        return sum(split.rows for split in self.splits)
+        return sum(split.rows for split in self.splits if split.config == DEFAULT)
 
 
 def write_card(folder: str | Path, facts: CardFacts) -> Path:
@@ -191,22 +193,28 @@ def _header(facts: CardFacts) -> dict[str, Any]:
     header["task_categories"] = list(facts.task_categories)
     header["size_categories"] = [_size_category(facts.rows)]
     header["tags"] = ["llmsynth"] if facts.curated else ["synthetic", "llmsynth", *facts.generators]
-    if splits:
-        header["configs"] = [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split.split, "path": f"data/{split.split}-*"} for split in splits],
-            }
-        ]
-        header["dataset_info"] = {
-            "features": [{"name": name, **column_type(kind).yaml} for name, kind in splits[0].columns.items()],
-            "splits": [
-                {"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits
-            ],
-            "download_size": sum(split.download_size for split in splits),
-            "dataset_size": sum(split.num_bytes for split in splits),
-        }
+    configs = {name: [split for split in splits if split.config == name] for name in FOLDERS}
+    configs = {name: splits for name, splits in configs.items() if splits}
+    if configs:
+        header["configs"] = [_config(name, splits) for name, splits in configs.items()]
+        infos = [{"config_name": name, **_counts(splits)} for name, splits in configs.items()]
+        header["dataset_info"] = infos if len(infos) > 1 else _counts(splits)
     return header
+
+
+def _config(name: str, splits: Sequence[DatasetInfo]) -> dict[str, Any]:
+    files = [{"split": split.split, "path": f"{FOLDERS[name]}/{split.split}-*"} for split in splits]
+    return {"config_name": name, "data_files": files}
+
+
+def _counts(splits: Sequence[DatasetInfo]) -> dict[str, Any]:
+    """The columns and counts of one config, as the `datasets` library writes them."""
+    return {
+        "features": [{"name": name, **deepcopy(column_type(kind).yaml)} for name, kind in splits[0].columns.items()],
+        "splits": [{"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits],
+        "download_size": sum(split.download_size for split in splits),
+        "dataset_size": sum(split.num_bytes for split in splits),
+    }
 
 
 def _size_category(rows: int) -> str:

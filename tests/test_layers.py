@@ -18,13 +18,14 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
-    " heuristics likelihood tags diversity verb_objects",  # values: no I/O, no clock
+    " heuristics likelihood tags diversity verb_objects lineage formats intervals",  # values: no I/O, no clock
     1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset"
-    " options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report",
+    " shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report forecast",
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
-    3: "card report catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate",
+    3: "card catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate export"
+    " variety rating report",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
