@@ -74,6 +74,7 @@ def write_run(
         "rows": {"in": len(rows), "kept": kept, "dropped": reasons, "failed": {}},
         "funnel": funnel.report(),
         "scores": {},
+        "diversity": {"texts": 80, "tokens": 640, "sets": {"kept": {"distinct_2": 0.625, "self_bleu": None}}},
         "usage": {"asking": usage, "answering": usage} if journal else {},
         "notes": {"survival": {"1": {"deepen": {"tried": 9, "accepted": 6, "eliminated": {"copied": 3}}}}},
         "seconds": 12.5,

@@ -56,6 +56,8 @@ def test_it_opens_in_time_and_asks_the_network_for_nothing(browser: Any, report:
             found.page.wait_for_timeout(200)
             settled(found)
             assert f"{sum(r.dropped is None for r in rows):,}" in found.page.inner_text("#overview")
+            assert "0.625" in found.page.inner_text("#variety") and "6 · 67 %" in found.page.inner_text("#survival")
+            assert "$0.02" in found.page.inner_text("#cost") and "harbour" in found.page.inner_text("#topics")
     assert best < MOST_SECONDS
 
 

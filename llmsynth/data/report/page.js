@@ -98,6 +98,17 @@ function scores(run) {
   return cards.length ? el("div", { class: "grid two" }, ...cards) : null;
 }
 
+// How varied sets of rows are, as the run has measured it: all of them at equal numbers of texts and words.
+function variety({ report }) {
+  const { texts, tokens, sets } = report.diversity ?? { sets: {} };
+  const names = Object.keys(sets);
+  const measures = Object.keys(sets[names[0]] ?? {}).filter((measure) => names.some((name) => typeof sets[name][measure] === "number") && !measure.endsWith("_error"));
+  if (!measures.length) return null;
+  return el("div", { class: "card scroll" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, ""), ...names.map((name) => el("th", { class: "number" }, visible(name))))),
+    el("tbody", {}, ...measures.map((measure) => el("tr", {}, el("td", {}, words(measure)), ...names.map((name) => el("td", { class: "number" }, short(sets[name][measure]))))))),
+  el("p", { class: "small muted" }, `Of ${count(texts)} texts of each, ${count(tokens)} words.`));
+}
+
 function shares(run, number) {
   const total = page.told.rows.count;
   const cards = page.told.labels.map(([name, values], label) => {
@@ -157,6 +168,7 @@ function begin() {
     ["Map", told.rows.count ? section("map", "Map", "Near each other are rows whose questions mean much the same; directions and axes mean nothing.", el("div", { class: "card" }, ...mapSection(openRow))) : null],
     ["Lengths", each(lengths) && section("lengths", "Lengths", "", each(lengths))],
     ["Scores", each(scores) && section("scores", "Scores", "", each(scores))],
+    ["Variety", each(variety) && section("variety", "Variety", "", each(variety))],
     ["Topics", (each(shares) || each(verbs)) && section("topics", "Topics and requests", "Shares of the rows by what is known of them, kept in green and lost in amber; then what the kept ones ask for.",
       el("div", { class: "grid" }, each(shares), each(verbs)))],
     ["Duplicates", section("duplicates", "Duplicates", "Each removed row beside the one it was removed for; what only one of them says is marked.", duplicates)],
