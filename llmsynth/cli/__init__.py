@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts, push, rate
+from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts, push, rate, report
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command("check")(operate.check)
 app.command("retry")(operate.retry)
 app.command("status")(look.status)
 app.command("show")(look.show)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
 app.command("rate")(rate.rate)
 app.command("push")(push.push)
 app.add_typer(prompts.app, name="prompts")

@@ -59,6 +59,7 @@ def curate(
     print_recipe: make.PrintRecipe = False,
     update: make.Update = False,
     quiet: make.Quiet = False,
+    report: make.Page = True,
 ) -> None:
     """Deduplicate, filter, score and select rows that are there already, each removed one with its reason.
 
@@ -71,7 +72,7 @@ def curate(
     from llmsynth.recipe import Recipe
 
     if rethreshold is not None:
-        make.watched(lambda watch: _rethreshold(rethreshold, source, watch), quiet, min_yield)
+        make.watched(lambda watch: _rethreshold(rethreshold, source, watch), quiet, min_yield, report)
         return
     if len(source) != 1:
         raise typer.BadParameter(f"name one source, not {len(source)}", param_hint="IN")
@@ -104,7 +105,7 @@ def curate(
         return
     limit = _bytes(memory_limit) if memory_limit else None
     _look_ahead(recipe, out, limit, update, quiet)
-    make.make_dataset(recipe, out, update, quiet, min_yield)
+    make.make_dataset(recipe, out, update, quiet, min_yield, report)
 
 
 def _rethreshold(run: Path, settings: list[str], watch: Watcher) -> Result:

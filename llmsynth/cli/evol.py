@@ -15,6 +15,7 @@ from llmsynth.cli.make import (
     Name,
     Out,
     Overrides,
+    Page,
     PrintRecipe,
     PromptFolder,
     Quiet,
@@ -69,6 +70,7 @@ def evol_instruct(
     print_recipe: PrintRecipe = False,
     update: Update = False,
     quiet: Quiet = False,
+    report: Page = True,
 ) -> None:
     """Make tasks harder and rarer, round by round, and answer them: Evol-Instruct (Xu et al., 2024).
 
@@ -95,4 +97,4 @@ def evol_instruct(
         data["target"] = n
     data |= {"prompts": prompts} if prompts else {}
     data |= {"license": license} if license else {}
-    run_options(data, set_, print_recipe, out, update, quiet)
+    run_options(data, set_, print_recipe, out, update, quiet, report)

@@ -59,6 +59,7 @@ def glan(
     print_recipe: make.PrintRecipe = False,
     update: make.Update = False,
     quiet: make.Quiet = False,
+    report: make.Page = True,
 ) -> None:
     """Make questions and answers from a taxonomy of human knowledge, without seeds: GLAN (Li et al., 2024).
 
@@ -74,7 +75,7 @@ def glan(
     data: dict[str, Any] = {"name": name, "seed": seed, "target": n, "generator": generator, "models": models}
     data |= {"prompts": prompts} if prompts else {}
     data |= {"license": license} if license else {}
-    make.run_options(data, set_, print_recipe, out, update, quiet)
+    make.run_options(data, set_, print_recipe, out, update, quiet, report)
 
 
 @app.command("validate")

@@ -55,6 +55,10 @@ License = Annotated[str, typer.Option(help="Licence of the result, for the card,
 Concurrency = Annotated[int, typer.Option(min=1, help="Requests in flight at most.")]
 PrintRecipe = Annotated[bool, typer.Option("--print-recipe", help="Print the recipe and stop.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line.")]
+Page = Annotated[
+    bool,
+    typer.Option("--report/--no-report", help="Write report.html, a page to look at, where that takes seconds only."),
+]
 
 
 def run(
@@ -63,6 +67,7 @@ def run(
     set_: Overrides = [],  # noqa: B006
     update: Update = False,
     quiet: Quiet = False,
+    report: Page = True,
     min_yield: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Exit with 3 when a smaller share of the rows survives.")
     ] = 0.0,
@@ -73,7 +78,7 @@ def run(
     """
     from llmsynth.recipe import Recipe
 
-    make_dataset(Recipe.load(recipe, set_), out, update, quiet, min_yield)
+    make_dataset(Recipe.load(recipe, set_), out, update, quiet, min_yield, report)
 
 
 def self_instruct(
@@ -101,6 +106,7 @@ def self_instruct(
     print_recipe: PrintRecipe = False,
     update: Update = False,
     quiet: Quiet = False,
+    report: Page = True,
 ) -> None:
     """Grow instruction data from seed tasks: Self-Instruct (Wang et al., 2023), or its Alpaca variant.
 
@@ -117,7 +123,7 @@ def self_instruct(
     }
     data |= {"prompts": prompts} if prompts else {}
     data |= {"license": license} if license else {}
-    run_options(data, set_, print_recipe, out, update, quiet)
+    run_options(data, set_, print_recipe, out, update, quiet, report)
 
 
 def preview(
@@ -223,7 +229,13 @@ def estimate(
 
 
 def run_options(
-    data: dict[str, Any], overrides: list[str], print_recipe: bool, out: Path | None, update: bool, quiet: bool
+    data: dict[str, Any],
+    overrides: list[str],
+    print_recipe: bool,
+    out: Path | None,
+    update: bool,
+    quiet: bool,
+    report: bool = True,
 ) -> None:
     """Make the dataset of the recipe that a shortcut command's options amount to, or print that recipe."""
     from llmsynth.recipe import Recipe
@@ -232,26 +244,32 @@ def run_options(
     if print_recipe:
         print(recipe.to_yaml(), end="")
     else:
-        make_dataset(recipe, out, update, quiet)
+        make_dataset(recipe, out, update, quiet, report=report)
 
 
-def make_dataset(recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0) -> None:
+def make_dataset(
+    recipe: Recipe, out: Path | None, update: bool, quiet: bool, min_yield: float = 0.0, report: bool = True
+) -> None:
     """Make a recipe's dataset, as `watched` does it."""
     from llmsynth.synthesis import synthesize
 
     directory = out or Path("runs") / recipe.name
-    watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet, min_yield)
+    watched(lambda watch: synthesize(recipe, directory, update=update, watch=watch), quiet, min_yield, report)
 
 
-def watched(work: Callable[[Watcher], Result], quiet: bool, min_yield: float = 0.0) -> None:
+def watched(work: Callable[[Watcher], Result], quiet: bool, min_yield: float = 0.0, report: bool = True) -> None:
     """Do what makes a run, with a progress line, tell what came of it, and end with the exit code for that.
 
-    min_yield: the share of the rows that has to survive; that no row is kept is never right.
+    min_yield: the share of the rows that has to survive; that no row is kept is never right. report: write its page.
     """
+    from llmsynth.cli.report import at_the_end
+
     result = _with_progress(work, quiet)
     console.say(_summary(result, min_yield))
     if result.published:
         console.say(f"published: {result.published}")
+    if report:
+        at_the_end(result)
     print(result.dataset)
     if not result.complete or not result.report["rows"]["kept"] or is_thin(result.report, min_yield):
         raise typer.Exit(3)

@@ -12,7 +12,7 @@ import typer
 
 from llmsynth.cli import console
 from llmsynth.cli.look import RunArgument
-from llmsynth.cli.make import Quiet, backend_of, make_dataset
+from llmsynth.cli.make import Page, Quiet, backend_of, make_dataset
 from llmsynth.errors import RunError, UnavailableError
 from llmsynth.parsing import validate
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
@@ -32,7 +32,7 @@ _LOGPROBS = {"logprobs": True}
 _MOST_TOKENS = 128
 
 
-def retry(run: RunArgument, quiet: Quiet = False) -> None:
+def retry(run: RunArgument, quiet: Quiet = False, report: Page = True) -> None:
     """Ask the failed rows of a run again, and nothing else.
 
     What was asked with a pool that failed rows were missing from is asked anew, so that the dataset is the one
@@ -43,10 +43,10 @@ def retry(run: RunArgument, quiet: Quiet = False) -> None:
     path = run / "recipe.yaml"
     if not path.is_file():
         raise RunError(f"{run} is no run: there is no recipe.yaml in it", "name the directory given to --out")
-    report = run / "report.json"
-    if report.is_file() and not orjson.loads(report.read_bytes())["rows"]["failed"]:
+    finished = run / "report.json"
+    if finished.is_file() and not orjson.loads(finished.read_bytes())["rows"]["failed"]:
         console.say(f"no row of {run} has failed")
-    make_dataset(Recipe.load(path), run, update=False, quiet=quiet)
+    make_dataset(Recipe.load(path), run, update=False, quiet=quiet, report=report)
 
 
 def check(

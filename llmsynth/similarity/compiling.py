@@ -22,6 +22,7 @@ Singles = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Halfwords = npt.NDArray[np.uint32]
 Words = npt.NDArray[np.uint64]
+Totals = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
 _ARRAYS = {
