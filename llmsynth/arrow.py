@@ -39,6 +39,8 @@ def batch_of(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
 def _column(values: list[Any], kind: Any) -> Any:
     if kind == pa.string():
         return _strings(values)
+    if isinstance(kind, pa.BaseExtensionType):  # JSON text
+        return pa.ExtensionArray.from_storage(kind, _strings(values))
     if pa.types.is_list(kind):
         inner = _column([element for value in values if value is not None for element in value], kind.value_type)
         lengths = [0 if value is None else len(value) for value in values]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from llmsynth.cards.header import described
 from llmsynth.cards.marks import Block, Body
 from llmsynth.cards.merging import merge, record_of
 from llmsynth.column_types import column_type
+from llmsynth.dataset import DatasetInfo
 from llmsynth.errors import StorageError
 from llmsynth.frontmatter import Header, joined
+from llmsynth.shards import FOLDERS
 
 # in their order; one that has nothing to say is left out
 _BLOCKS: dict[str, Callable[[CardFacts], str]] = {
@@ -78,22 +81,28 @@ def card_text(facts: CardFacts) -> str:
 def _header(facts: CardFacts) -> dict[str, Any]:
     splits = [split for split in facts.splits if split.rows]
     header = {**described(facts), "size_categories": [_size_category(facts.rows)]}
-    if splits:
-        header["configs"] = [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split.split, "path": f"data/{split.split}-*"} for split in splits],
-            }
-        ]
-        header["dataset_info"] = {
-            "features": [{"name": name, **column_type(kind).yaml} for name, kind in splits[0].columns.items()],
-            "splits": [
-                {"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits
-            ],
-            "download_size": sum(split.download_size for split in splits),
-            "dataset_size": sum(split.num_bytes for split in splits),
-        }
+    configs = {name: [split for split in splits if split.config == name] for name in FOLDERS}
+    configs = {name: splits for name, splits in configs.items() if splits}
+    if configs:
+        header["configs"] = [_config(name, splits) for name, splits in configs.items()]
+        infos = [{"config_name": name, **_counts(splits)} for name, splits in configs.items()]
+        header["dataset_info"] = infos if len(infos) > 1 else _counts(splits)
     return header
+
+
+def _config(name: str, splits: Sequence[DatasetInfo]) -> dict[str, Any]:
+    files = [{"split": split.split, "path": f"{FOLDERS[name]}/{split.split}-*"} for split in splits]
+    return {"config_name": name, "data_files": files}
+
+
+def _counts(splits: Sequence[DatasetInfo]) -> dict[str, Any]:
+    """The columns and counts of one config, as the `datasets` library writes them."""
+    return {
+        "features": [{"name": name, **deepcopy(column_type(kind).yaml)} for name, kind in splits[0].columns.items()],
+        "splits": [{"name": split.split, "num_bytes": split.num_bytes, "num_examples": split.rows} for split in splits],
+        "download_size": sum(split.download_size for split in splits),
+        "dataset_size": sum(split.num_bytes for split in splits),
+    }
 
 
 def _size_category(rows: int) -> str:

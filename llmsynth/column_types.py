@@ -5,6 +5,7 @@
     list<TYPE>
     struct<"name": TYPE, ...>           objects with exactly these keys
     json                                any JSON value, kept as JSON text; not inside other types
+    object                              any JSON value, which `datasets` (4.8 on) gives as it is, with no key added
     messages                            list<struct<"role": string, "content": string>>, with no text missing
 
 All but the texts of messages may be null.
@@ -50,7 +51,7 @@ class ColumnType:
 
         Lone surrogates are not looked for.
         """
-        if value is None or self.name == "json":
+        if value is None or self.name in ("json", "object"):
             return None
         if self.name == "messages":
             return _problem_in_turns(value)
@@ -68,7 +69,33 @@ class ColumnType:
 
     def stored(self, value: Any) -> Any:
         """The value as Arrow is given it."""
-        return value if self.name != "json" or value is None else json_text(value)
+        if value is None:
+            return None
+        if self.name in ("json", "object"):
+            return json_text(value)
+        if self.item is not None and self.item.encoded:
+            return [self.item.stored(element) for element in value]
+        if self.fields and self.encoded:
+            return {name: inner.stored(value[name]) for name, inner in self.fields.items()}
+        return value
+
+    @property
+    def encoded(self) -> bool:
+        """Whether Arrow is given other values than these: JSON text for some of what is in them."""
+        inner = [*self.fields.values(), *([self.item] if self.item else [])]
+        return self.name in ("json", "object") or any(kind.encoded for kind in inner)
+
+    def decoded(self, value: Any) -> Any:
+        """The value that `stored` made what Arrow gives back of, but for `json`, which stays text."""
+        if value is None:
+            return None
+        if self.name == "object":
+            return json.loads(value)
+        if self.item is not None and self.item.encoded:
+            return [self.item.decoded(element) for element in value]
+        if self.fields and self.encoded:
+            return {name: inner.decoded(value[name]) for name, inner in self.fields.items()}
+        return value
 
     def _holds(self, number: int) -> bool:
         if self.names:
@@ -124,6 +151,11 @@ def read_as_text(arrow: Any) -> bool:
     return bool(pa.types.is_temporal(arrow) or pa.types.is_decimal(arrow))
 
 
+def is_object(arrow: Any) -> bool:
+    """Whether an Arrow type is JSON text that stands for any value."""
+    return bool(getattr(arrow, "extension_name", None) == "arrow.json")
+
+
 def type_name(item: str | None = None, fields: Mapping[str, str] | None = None) -> str:
     """The name of the type of lists of an item type, or of objects with these fields."""
     if item is not None:
@@ -148,6 +180,8 @@ def _type_of(arrow: Any, feature: Any) -> str | None:
         return "string"
     if pa.types.is_null(arrow):
         return "string"
+    if is_object(arrow):
+        return "object"
     if pa.types.is_boolean(arrow):
         return "bool"
     if pa.types.is_floating(arrow):
@@ -166,13 +200,16 @@ def _type_of(arrow: Any, feature: Any) -> str | None:
     return None
 
 
+_TURN = {"role", "content"}
+
+
 def _problem_in_turns(turns: Any) -> str | None:
     if type(turns) is not list:
         return f"is of type {type(turns).__name__}, not messages"
     for number, turn in enumerate(turns, 1):
-        if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+        if type(turn) is not dict or turn.keys() != _TURN:
             return f"has turn {number} that is not an object of exactly role and content"
-        if not all(isinstance(text, str) for text in turn.values()):
+        if type(turn["role"]) is not str or type(turn["content"]) is not str:
             return f"has turn {number} whose role or content is not text"
     return None
 
@@ -217,6 +254,8 @@ def _parse(text: str) -> tuple[ColumnType, str]:
             name, rest = _name(_without(rest, "," if names else "<"))
             names.append(name)
         return _class(tuple(names)), _without(rest, ">")
+    if word == "object":
+        return ColumnType(word, pa.json_(pa.string()), {"_type": "Json"}, {"dtype": "json"}), rest
     if word in _PYTHON:
         return ColumnType(word, pa.type_for_alias(word), {"dtype": word, "_type": "Value"}, {"dtype": word}), rest
     raise ValueError(f"no column type: {text!r}")

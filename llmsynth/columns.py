@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
+from llmsynth.errors import RecipeError
 from llmsynth.record import Record
 
 _ANSWERING = ("assistant", "gpt", "model", "bot")
 
 
 def text_of(value: Any) -> str:
-    """A value as text: turns as their contents and a list as its items, parted by blank lines; null as nothing."""
+    """A value as text: turns as their contents and a list as its items, parted by blank lines; null as nothing.
+
+    Of a part of a turn that may hold pictures too it is the text; any other object is its JSON, with sorted keys.
+    """
     if isinstance(value, str):
         return value
     if value is None:
@@ -20,8 +26,25 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "\n\n".join(filter(None, (text_of(item) for item in value)))
     if isinstance(value, Mapping):
-        return text_of(value.get("content", value.get("value"))) if _is_turn(value) else str(dict(value))
+        if _is_turn(value):
+            return text_of(value.get("content", value.get("value")))
+        if isinstance(value.get("text"), str):
+            return str(value["text"])
+        return orjson.dumps(dict(value), option=orjson.OPT_SORT_KEYS, default=str).decode()
     return str(value)
+
+
+def texts_of(record: Record, on: Sequence[str]) -> list[str]:
+    """The text of each field; empty for one that is missing or null.
+
+    Raises `RecipeError` where a record has none of them: a step that compared nothing would drop everything.
+    """
+    if not any(name in record.fields for name in on):
+        raise RecipeError(
+            f"the record {record.id} has no column {' or '.join(on)}",
+            f"name columns by `on`; it has {', '.join(record.fields) or 'none'}",
+        )
+    return [text_of(record.fields.get(name)) for name in on]
 
 
 def joined(record: Record, on: Iterable[str]) -> str:

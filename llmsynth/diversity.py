@@ -12,15 +12,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from llmsynth.heuristics import words_of
-from llmsynth.similarity.cells import centres_of
-from llmsynth.similarity.compiling import Floats, Shorts, Singles
-from llmsynth.similarity.vector_kernels import nearest_centres
-from llmsynth.similarity.vectors import fixed
+
+if TYPE_CHECKING:  # which load the compiler: measures of words do without
+    from llmsynth.similarity.compiling import Floats, Shorts, Singles
 
 _BLOCK = 1_024
 _LEVEL = 9  # of zlib
@@ -117,6 +116,9 @@ def mean_nearest_distance(vectors: Singles) -> float | None:
 
 def clusters_of(vectors: Singles, most: int = 256) -> Shorts:
     """Centres of clusters for `cluster_spread`, at most a quarter as many as there are vectors."""
+    from llmsynth.similarity.cells import centres_of
+    from llmsynth.similarity.vectors import fixed
+
     rows = _present(vectors)
     return centres_of(fixed(rows), max(1, min(most, len(rows) // 4)))
 
@@ -126,6 +128,9 @@ def cluster_spread(vectors: Singles, centres: Shorts) -> Spread | None:
 
     None without vectors. The entropy of a single cluster is 1: nothing could be spread better.
     """
+    from llmsynth.similarity.vector_kernels import nearest_centres
+    from llmsynth.similarity.vectors import fixed
+
     rows = np.ascontiguousarray(fixed(_present(vectors)))
     if not len(rows):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,12 +21,23 @@ from llmsynth.diversity import (
 )
 from llmsynth.embed import Embedder
 from llmsynth.run import Run
-from llmsynth.similarity.compiling import Singles
-from llmsynth.similarity.vectors import unfixed
 from llmsynth.text import fingerprint
 from llmsynth.verb_objects import verb_object_share
 
-MOST_TEXTS, MOST_TOKENS = 2_000, 50_000
+if TYPE_CHECKING:
+    from llmsynth.similarity.compiling import Singles
+
+MOST_TEXTS, MOST_TOKENS = 1_000, 50_000
+
+
+class Bleu(NamedTuple):
+    """How self-BLEU is sampled: so many samples of so many texts."""
+
+    size: int = 500
+    samples: int = 4
+
+
+USUAL = Bleu()
 
 
 @dataclass
@@ -55,20 +66,28 @@ class Sampled:
         return [text for _, _, text in sorted(self._drawn, reverse=True)]
 
 
-async def measured(samples: Mapping[str, Sampled], run: Run, embedder: Embedder | None = None) -> dict[str, Any]:
+async def measured(
+    samples: Mapping[str, Sampled], run: Run, embedder: Embedder | None = None, bleu: Bleu = USUAL
+) -> dict[str, Any]:
     """`diversity` of samples by name, such as of all records and of those kept; without an embedder, of words only.
 
     The texts are embedded through the run, which keeps their vectors where they cost something.
     """
     sets = {name: sample.texts() for name, sample in samples.items()}
     if embedder is None:
-        return diversity(sets)
+        return diversity(sets, bleu=bleu)
+    from llmsynth.similarity.vectors import unfixed
+
     known = run.vectors(embedder)
-    return diversity(sets, {name: unfixed(await known.of(texts)) for name, texts in sets.items() if texts})
+    return diversity(sets, {name: unfixed(await known.of(texts)) for name, texts in sets.items() if texts}, bleu=bleu)
 
 
 def diversity(
-    sets: Mapping[str, Sequence[str]], vectors: Mapping[str, Singles] | None = None, *, tokens: int = MOST_TOKENS
+    sets: Mapping[str, Sequence[str]],
+    vectors: Mapping[str, Singles] | None = None,
+    *,
+    tokens: int = MOST_TOKENS,
+    bleu: Bleu = USUAL,
 ) -> dict[str, Any]:
     """The measures of `llmsynth.diversity` for every set by name, at equal numbers of texts and of words.
 
@@ -81,7 +100,7 @@ def diversity(
     texts = min(map(len, sets.values()), default=0)
     cut = {name: list(members[:texts]) for name, members in sets.items()}
     words = min([tokens, *map(tokens_of, cut.values())])
-    told: dict[str, Any] = {name: _of_texts(members, words) for name, members in cut.items()}
+    told: dict[str, Any] = {name: _of_texts(members, words, bleu) for name, members in cut.items()}
     if vectors is not None and texts:
         rows = {name: vectors[name][:texts] for name in sets}
         centres = clusters_of(np.concatenate(list(rows.values())))
@@ -94,11 +113,11 @@ def diversity(
                 "cluster_coverage": _short(spread and spread.coverage),
                 "cluster_entropy": _short(spread and spread.entropy),
             }
-    return {"texts": texts, "tokens": words, "sets": told}
+    return {"texts": texts, "tokens": words, "self_bleu_texts": min(texts, bleu.size), "sets": told}
 
 
-def _of_texts(texts: Sequence[str], words: int) -> dict[str, Any]:
-    bleu = self_bleu(texts)
+def _of_texts(texts: Sequence[str], words: int, sampled: Bleu) -> dict[str, Any]:
+    bleu = self_bleu(texts, size=sampled.size, samples=sampled.samples)
     return {
         **{f"distinct_{n}": _short(distinct_n(texts, n, words)) for n in (1, 2, 3)},
         "self_bleu": _short(bleu and bleu.value),

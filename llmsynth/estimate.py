@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from llmsynth.dataset import read_records
 from llmsynth.errors import RunError
-from llmsynth.generators.protocol import StageEstimate
+from llmsynth.forecast import Expected, StageEstimate
+from llmsynth.generated import Generated
+from llmsynth.generators.rows import Rows
 from llmsynth.journal import Journal
 from llmsynth.prices import Price, prices_as_of
-from llmsynth.recipe import Recipe
+from llmsynth.recipe import Built, Recipe
+from llmsynth.record import Record
 from llmsynth.run import Run
+from llmsynth.sources import read_seeds
 from llmsynth.synthesis import open_run
 
+_LIKE = 256  # rows that those to come are taken to be like
 
-def estimate(recipe: Recipe, past: Path | None = None) -> tuple[Run, list[StageEstimate]]:
-    """The stages of a recipe's run. `past` is the directory of a finished run to measure survival on."""
+
+def estimate(
+    recipe: Recipe, past: Path | None = None, coming: Sequence[int] | None = None
+) -> tuple[Run, list[StageEstimate]]:
+    """The stages of a recipe's run. `past` is the directory of a finished run to measure survival on.
+
+    coming: how many rows come to each step, where that is known.
+    """
     with tempfile.TemporaryDirectory(prefix="llmsynth-estimate-") as scratch:
         journal = Journal(Path(scratch) / "journal.jsonl")
         run, built = open_run(recipe, journal, {}, recipe.target)
-        stages = built.generator.estimate(run, _report(past))
+        report = _report(past)
+        stages = [*built.generator.estimate(run, report), *_of_steps(recipe, run, built, past, report, coming)]
         journal.close()
     return run, stages
 
@@ -32,7 +46,7 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     """The estimate as a table for people. A cost that cannot be known says so."""
     run, stages = estimate(recipe, past)
     if not stages:
-        return f"{recipe.generators[-1]} asks nothing; what steps ask is not estimated"
+        return f"{recipe.generators[-1]} asks nothing{', and neither do its steps' if recipe.steps else ''}"
     head = ("stage", "model", "requests", "tokens in", "tokens out", "at most", "US dollars")
     lines = ["{:<16} {:<24} {:>9} {:>11} {:>11} {:>11} {:>11}".format(*head)]
     costs: list[float | None] = []
@@ -48,11 +62,111 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     known = [cost for cost in costs if cost is not None]
     total = _dollars(sum(known) if len(known) == len(costs) else None)
     requests = sum(stage.requests for stage in stages)
-    target = "no target: bounded by max_requests" if run.target is None else f"{run.target:,} rows"
-    lines.append(f"{target}, {requests:,} requests, {total} US dollars")
+    lines.append(f"{_wanted(recipe, run)}, {requests:,} requests, {total} US dollars")
     basis = f"survival measured on {past}" if past else "survival assumed, as no run was named to measure it on"
     lines.append(f"{basis}; tokens {'as there' if past else 'at four characters each'}; prices of {prices_as_of()}")
     return "\n".join(lines)
+
+
+def told_in_short(run: Run, stages: Sequence[StageEstimate]) -> list[str]:
+    """One line a stage, for where a table is too much."""
+    return [
+        f"{stage.stage}: {stage.requests:,} requests, {stage.prompt_tokens:,} + {stage.completion_tokens:,} tokens,"
+        f" {_dollars(_cost(run.model(stage.stage).price, stage))} US dollars"
+        for stage in stages
+    ]
+
+
+def _rows_like(generator: Any) -> list[Record]:
+    """Some rows that are like those a generator will yield: its source's, or its seeds."""
+    if isinstance(generator, Rows):
+        return _spread(generator.records(), generator.survey.rows)
+    chained = _chained(generator)
+    seeds = getattr(chained[-1].generator if chained else generator, "seeds", None)
+    tasks = read_seeds(seeds if isinstance(seeds, str) and seeds else "builtin")
+    rows = [
+        Record(seed.id, {"instruction": seed.instruction, "input": given, "output": output})
+        for seed in tasks
+        for given, output in seed.instances[:1]
+    ]
+    return _spread(rows, len(rows))
+
+
+def _of_steps(
+    recipe: Recipe,
+    run: Run,
+    built: Built,
+    past: Path | None,
+    report: Mapping[str, Any] | None,
+    coming: Sequence[int] | None,
+) -> list[StageEstimate]:
+    """What the steps will ask for, those of a generator of seeds first."""
+    chained = _chained(built.generator)
+    steps = [*built.steps, *(step for seeds in chained for step in seeds.steps)]
+    if not any(hasattr(step, "estimate") for step in steps):
+        return []
+    if past is None or report is None:
+        like = _rows_like(built.generator)
+    else:
+        like = _spread(read_records(past / "records"), report["rows"]["in"])
+    stages: list[StageEstimate] = []
+    for seeds in reversed(chained):
+        for step in seeds.steps:
+            stages += _of(step, run, Expected(seeds.target, like, report))
+            like = _like_after(step, like)
+    names = [spec["use"] for spec in recipe.steps]
+    for place, step in enumerate(built.steps):
+        count = coming[place] if coming else _coming(run, built.generator, names, place, report)
+        stages += _of(step, run, Expected(count, like, report))
+        like = _like_after(step, like)
+    return stages
+
+
+def _of(step: Any, run: Run, rows: Expected) -> list[StageEstimate]:
+    told = getattr(step, "estimate", None)
+    return [] if told is None else list(told(run, rows))
+
+
+def _like_after(step: Any, like: list[Record]) -> list[Record]:
+    """Rows like those that leave a step."""
+    after = getattr(step, "like_after", None)
+    return like if after is None else list(after(like))
+
+
+def _chained(generator: Any) -> list[Generated]:
+    """The generators whose records are seeds, the one nearest to the dataset first."""
+    found: list[Generated] = []
+    while isinstance(seeds := getattr(generator, "seeds", None), Generated):
+        found.append(seeds)
+        generator = seeds.generator
+    return found
+
+
+def _coming(run: Run, generator: Any, names: Sequence[str], place: int, report: Mapping[str, Any] | None) -> int:
+    """How many rows will come to a step: as large a share as came to it in an earlier run, else all that are wanted."""
+    there = generator.survey.rows if isinstance(generator, Rows) else None
+    wanted = run.target if there is None else min(there, run.target or there)
+    if wanted is None:
+        return 0
+    stages = report["funnel"][1:] if report else []
+    if report is None or [stage["stage"] for stage in stages[: len(names)]] != list(names):
+        return wanted
+    came = stages[place]["in"]
+    of = report["rows"]["kept"] if run.target is not None else report["rows"]["in"]
+    coming = round(wanted * came / of) if of else wanted
+    return coming if there is None else min(coming, there)
+
+
+def _spread(rows: Iterable[Record], count: int) -> list[Record]:
+    """Some of the rows that were not dropped for what they are, evenly from first to last."""
+    chosen = islice(rows, 0, None, max(1, count // _LIKE))
+    return [record for record in chosen if any(record.fields.values())][:_LIKE]
+
+
+def _wanted(recipe: Recipe, run: Run) -> str:
+    if run.target is not None:
+        return f"{run.target:,} rows"
+    return "all rows" if recipe.generators == ["rows"] else "no target: bounded by max_requests"
 
 
 def _report(past: Path | None) -> Mapping[str, Any] | None:

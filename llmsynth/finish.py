@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,68 +13,83 @@ import numpy as np
 from llmsynth.card import write_card
 from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
-from llmsynth.dataset import read_records, write_dataset
+from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.score_report import ScoreReport
+from llmsynth.shards import DEFAULT
+from llmsynth.steps import columns_behind
+from llmsynth.variety import Variety
 
 _HEARD_EVERY = 1_000
 
 
-def write_results(
+async def write_results(
     recipe: Recipe, run: Run, built: Built, directory: Path, funnel: Funnel, heard: Callable[[], object]
 ) -> dict[str, Any]:
     """Write `dataset/`; return the report, which the caller writes last. heard: called every thousand records."""
     folder = directory / "dataset"
     about = built.generator.about
-    columns = dict(about.columns)
-    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)))
+    columns = dict(columns_behind(built.steps, about.columns))
+    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)), Variety(recipe.diversity, built.generator))
     records = used.by(read_records(directory / "records"))
     gaps: Counter[str] = Counter()
     if built.on_error == "null":
         records = _with_failed(records, gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
-        info = write_dataset(_conversations(records), folder, {**columns, "messages": "messages"})
-    else:
-        info = write_dataset(records, folder, columns)
+        records, columns = _conversations(records), {**columns, "messages": "messages"}
+    infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
     report = {
         "target": run.target,
         "rows": run.tally.report(),
+        **({"splits": {i.split: i.rows for i in infos if i.config == DEFAULT}} if built.splits.divide else {}),
         "funnel": funnel.report(),
         **used.scores.told(),
+        **await used.variety.told(run),
         "usage": _usage(run),
-        "unused_answers": _answers(run) - used.answers,
+        "unused_answers": _unused(run, used),
         "notes": run.notes,
     }
-    write_card(folder, facts_of(recipe, run, built, (info,), used.traces, report, gaps))
+    write_card(folder, facts_of(recipe, run, built, infos, used.traces, report, gaps))
     return report
 
 
 class _Used:
-    """What records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer."""
+    """What records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer.
 
-    def __init__(self, heard: Callable[[], object], scores: ScoreReport) -> None:
+    answers: by stage, how many there are that at least one record came from; under "" where records do not tell it.
+    """
+
+    def __init__(self, heard: Callable[[], object], scores: ScoreReport, variety: Variety) -> None:
         self._heard = heard
         self.scores = scores
+        self.variety = variety
         self.traces = Traces()
-        self._keys = array("Q")
+        self._keys: dict[str, array[int]] = {}
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
         for number, record in enumerate(records, 1):
             if number % _HEARD_EVERY == 0:
                 self._heard()
             self.scores.add(record)
+            self.variety.add(record)
             self.traces.add(record)
             if "journal" in record.meta:
-                self._keys.extend(int(key[:16], 16) for key in record.meta["journal"])
+                self._note(record.meta["journal"], record.meta.get("stages", ()))
             yield record
 
+    def _note(self, keys: Sequence[str], stages: Sequence[str]) -> None:
+        for key, stage in zip(keys, stages if len(stages) == len(keys) else [""] * len(keys), strict=True):
+            held = self._keys.get(stage)
+            if held is None:
+                held = self._keys[stage] = array("Q")
+            held.append(int(key[:16], 16))
+
     @property
-    def answers(self) -> int:
-        """How many answers there are that at least one record came from."""
-        return len(np.unique(np.frombuffer(self._keys, np.uint64))) if self._keys else 0
+    def answers(self) -> dict[str, int]:
+        return {stage: len(np.unique(np.frombuffer(keys, np.uint64))) for stage, keys in self._keys.items()}
 
 
 def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:
@@ -99,8 +114,19 @@ def _conversations(records: Iterable[Record]) -> Iterator[Record]:
             yield Record(record.id, {**fields, "messages": turns if whole else None}, record.meta, record.scores)
 
 
-def _answers(run: Run) -> int:
-    return sum(usage.requests for model in run.models.values() for usage in model.usage.values())
+def _unused(run: Run, used: _Used) -> int:
+    """How many answers led to no record, though others of their stage did: they came when there were enough.
+
+    Of stages that lead to none, such as one that improves a method, none is unused; nor are those about a gold file.
+    """
+    asked: Counter[str] = Counter()
+    for model in run.models.values():
+        asked.update({stage: usage.requests for stage, usage in model.usage.items()})
+    for noted in run.notes.values():
+        asked.subtract(noted.get("gold_answers", {}) if isinstance(noted, Mapping) else {})
+    answers = used.answers
+    stages = asked.keys() if "" in answers else answers.keys()
+    return max(0, sum(asked[stage] for stage in stages) - sum(answers.values()))
 
 
 def _usage(run: Run) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from llmsynth.curation import Curation
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import StageEstimate
 from llmsynth.generators import name_of
-from llmsynth.generators.protocol import About, Generator, StageEstimate
+from llmsynth.generators.protocol import About, Generator
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.steps import Step
@@ -69,16 +70,19 @@ class Generated:
         ready: deque[Record] = deque()
         curation = Curation(run, self.steps, ready.extend)
         run.settle = curation.settle
-        async with contextlib.aclosing(self.generator.generate(run)) as made:  # type: ignore[type-var]
-            async for record in made:
-                await curation.take(record)
-                while ready:
-                    yield ready.popleft()
-                if run.missing <= 0:
-                    break
-        await curation.settle()
-        while ready:
-            yield ready.popleft()
+        try:
+            async with contextlib.aclosing(self.generator.generate(run)) as made:  # type: ignore[type-var]
+                async for record in made:
+                    await curation.take(record)
+                    while ready:
+                        yield ready.popleft()
+                    if run.missing <= 0:
+                        break
+            await curation.settle()
+            while ready:
+                yield ready.popleft()
+        finally:
+            await curation.aclose()
 
 
 def joined(first: About, then: About) -> About:

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from llmsynth import options
 from llmsynth.errors import RecipeError
+from llmsynth.steps import columns_behind
 
 _ROLES = ("instruction", "input", "output")
 _ASKED = ("instruction", "prompt", "question", "query", "problem")
@@ -52,6 +53,11 @@ class Layout:
             )
         return cls(whole, given, whole, whole)
 
+    @property
+    def answer_is_whole(self) -> bool:
+        """Whether one column holds question and answer, as a conversation does, or there is only a text."""
+        return self.instruction == self.output and len(self.output) == 1
+
     def options(self, target: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options of a step, those that name columns added where they are not given and others than by default.
 
@@ -70,6 +76,9 @@ class Layout:
 
     def _option(self, field: dataclasses.Field[Any]) -> Any:
         default = _default(field)
+        if isinstance(default, str):
+            names = self._named(field.name) if default == field.name else ()
+            return names[0] if names and names[0] != default else None
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             return self.options(type(default), {}) or None
         if isinstance(default, dict) and default and default.keys() <= set(_ROLES):
@@ -81,18 +90,30 @@ class Layout:
         names = self._standing_for(default) if field.name != "on" or "instruction" not in default else self.whole
         return None if names == default else list(names)
 
+    def _named(self, role: str) -> tuple[str, ...]:
+        """What stands for a role in options that have a name for each, such as `columns: {output: answer}`."""
+        apart = self.output != self.instruction  # of question and answer in one column, it is the conversation
+        if role == "instruction":
+            return self.instruction
+        if role == "input":
+            return self.input or self.instruction[1:]
+        if role == "output":
+            return self.output if apart else ()
+        return self.whole if role == "messages" and not apart else ()
+
     def _standing_for(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for role in roles for name in getattr(self, role)))
 
 
-def refuse_unread(steps: Iterable[Any], columns: Iterable[str], path: options.Path) -> None:
+def refuse_unread(steps: Iterable[Any], columns: Mapping[str, str], path: options.Path) -> None:
     """Raise `OptionError` for a step, or selector, that looks at columns of which there is none."""
-    known = list(columns)
+    known = dict(columns)  # the fields that records have; those that the dataset leaves out stay with them
     for place, step in enumerate(steps):
         for name, on in _looks_at(step, (*path, place)):
-            if on and not set(on) & set(known):
+            if on and not set(on) & known.keys():
                 what = " or ".join(map(str, on))
                 raise options.OptionError(name, f"there is no column {what}", f"the columns are {', '.join(known)}")
+        known |= columns_behind([step], known)
 
 
 def _looks_at(step: Any, path: options.Path) -> Iterator[tuple[options.Path, tuple[str, ...]]]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmsynth.catalogue import steps_of
-from llmsynth.dataset import RecordWriter, read_records, write_dataset
+from llmsynth.dataset import RecordWriter, read_records, write_configs
 from llmsynth.errors import RecipeError
 from llmsynth.footprint import bytes_held
 from llmsynth.generators.rows import Rows
+from llmsynth.lineage import Splits
 from llmsynth.prompts import Prompts
 from llmsynth.recipe import Recipe
 from llmsynth.record import Record
@@ -209,7 +210,7 @@ def _writing(records: Iterable[Record], rows: Rows) -> Spent:
         writer = RecordWriter(folder)
         writer.write(records)
         writer.close()
-        write_dataset(read_records(folder), Path(scratch) / "dataset", rows.about.columns)
+        write_configs(read_records(folder), Path(scratch) / "dataset", rows.about.columns, Splits().of)
         return Spent.now().since(began)
 
 

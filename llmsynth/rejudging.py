@@ -20,7 +20,7 @@ from llmsynth.similarity.greedy import Near
 from llmsynth.similarity.greedy import rethreshold as decide
 from llmsynth.steps import Step, judges_alone
 from llmsynth.steps._duplicate import duplicate, near
-from llmsynth.steps.duplicates import MinhashDuplicates, RougeDuplicates, SemanticDuplicates, note_of
+from llmsynth.steps.duplicates import MinhashDuplicates, RougeDuplicates, SemanticDuplicates, floor_of, note_of
 
 NearDuplicates = MinhashDuplicates | RougeDuplicates | SemanticDuplicates
 _BATCH = 1_024
@@ -47,7 +47,7 @@ class Change:
         change = cls(first, len(steps))
         for place in range(first, len(steps)):
             step = steps[place]
-            if isinstance(step, NearDuplicates) and step.floor is not None and change._noted(folder, place, step):
+            if isinstance(step, NearDuplicates) and floor_of(step) is not None and change._noted(folder, place, step):
                 if change._decide(folder, place, step):
                     change.cut = place + 1
                     break
@@ -76,9 +76,10 @@ class Change:
 
     def _decide(self, folder: Path, place: int, step: NearDuplicates) -> bool:
         """Decide for one step; whether that lets rows through that had not come through."""
-        assert step.floor is not None
+        floor = floor_of(step)
+        assert floor is not None
         notes = self._notes(folder, place, step)
-        fates = decide(notes, step.threshold, step.floor, strict=step.method == "rouge")
+        fates = decide(notes, step.threshold, floor, strict=step.method == "rouge")
         fresh = False
         for record in read_records(folder):
             at = _place(record)

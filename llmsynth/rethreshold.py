@@ -15,6 +15,7 @@ from llmsynth.recipe import Built, Recipe
 from llmsynth.rejudging import Change, NearDuplicates, Rejudging
 from llmsynth.run import Run
 from llmsynth.steps import Step
+from llmsynth.steps.duplicates import floor_of
 from llmsynth.synthesis import Result, Watcher, remake
 
 
@@ -45,7 +46,9 @@ def rethreshold(directory: str | Path, settings: Sequence[str], *, watch: Watche
         raise RecipeError("no threshold was given", "such as minhash-duplicates=0.85")
     specs = [dict(spec) for spec in old.steps]
     for place, threshold in thresholds.items():
-        specs[place]["threshold"] = threshold
+        step = built.steps[place]
+        assert isinstance(step, NearDuplicates)
+        specs[place] |= {"threshold": threshold, "floor": floor_of(step)}  # pairs are noted from where they were
     new = Recipe.from_data({**old.model_dump(exclude_defaults=True), "steps": specs}, (), str(directory))
     change = Change.of(directory / "records", new.build().steps, min(thresholds))
     notes = orjson.loads((directory / "report.json").read_bytes())["notes"]
@@ -77,7 +80,8 @@ def _setting(text: str, recipe: Recipe, steps: Sequence[Step]) -> tuple[int, flo
         many = f"it is at {', '.join(map(str, places))}: name the place" if len(places) > 1 else "step=threshold"
         raise RecipeError(f"cannot use {text!r}", f"{many}; the steps are {', '.join(names) or 'none'}")
     step = steps[places[0]]
-    if not isinstance(step, NearDuplicates) or step.floor is None:
+    floor = floor_of(step) if isinstance(step, NearDuplicates) else None
+    if floor is None:
         raise RecipeError(f"{name} has noted no pairs", "run it with a floor, such as --set steps.0.floor=0.7")
     try:
         threshold = float(value)
@@ -85,9 +89,9 @@ def _setting(text: str, recipe: Recipe, steps: Sequence[Step]) -> tuple[int, flo
         threshold = math.nan
     if not 0 < threshold <= 1:
         raise RecipeError(f"{text!r}: no threshold", "above 0, at most 1")
-    if threshold < step.floor:
+    if threshold < floor:
         raise RunError(
-            f"{name} has noted pairs from a score of {step.floor:g} on, not from {threshold:g}",
+            f"{name} has noted pairs from a score of {floor:g} on, not from {threshold:g}",
             "run it with a lower floor",
         )
     return places[0], threshold

@@ -40,6 +40,7 @@ class ScoreReport:
     _scores: dict[str, _Rows] = field(default_factory=dict, init=False, repr=False)
     _missing: Counter[str] = field(default_factory=Counter, init=False, repr=False)
     _tags: Counter[str] = field(default_factory=Counter, init=False, repr=False)
+    _rare: set[str] = field(default_factory=set, init=False, repr=False)
     _tagged: int = field(default=0, init=False, repr=False)
     _categories: dict[str, dict[str, Counter[str]]] = field(default_factory=dict, init=False, repr=False)
 
@@ -67,6 +68,7 @@ class ScoreReport:
                 self._missing[key.removesuffix("_unscored")] += 1
         if "tags" in record.meta and not record.dropped:
             self._tags.update(tags_of(record))
+            self._rare.update(record.meta.get("rare_tags", ()))
             self._tagged += 1
         for name, groups in self._categories.items():
             group = _group(record, name)
@@ -82,7 +84,7 @@ class ScoreReport:
 
         Correlations are of the rows that have the score, of 100,000 at most, drawn by their ids.
         """
-        tags = {"tags": tag_report(self._tags, self._tagged)} if self._tagged else {}
+        tags = {"tags": tag_report(self._tags, len(self._rare), self._tagged)} if self._tagged else {}
         return tags | {
             "scores": {name: rows.told(self._missing[name]) for name, rows in sorted(self._scores.items())},
             "categories": {name: _losses(groups) for name, groups in self._categories.items()},
@@ -96,9 +98,14 @@ class ScoreReport:
 
 
 def lines(told: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
-    """What `ScoreReport.told` says, and how far judges agreed with people by the notes of a run, for people to read."""
+    """What `ScoreReport.told` says, and how far judges agreed with people by the notes of a run, for people to read.
+
+    Of a score that is made of others, such as a judge's overall mark, only the whole is told.
+    """
     said = []
-    for name, score in told["scores"].items():
+    whole = [name for name in told["scores"] if not any(name.startswith(f"{other}_") for other in told["scores"])]
+    for name in whole:
+        score = told["scores"][name]
         goes = score["spearman_with_length"]
         with_length = "constant" if goes is None else f"{goes:+.2f} with length"
         missing = f", {score['missing']:,} without" if score["missing"] else ""

@@ -34,6 +34,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
+from llmsynth.steps import afterwards, columns_behind
 
 if TYPE_CHECKING:
     from llmsynth.dataset import RecordWriter
@@ -92,12 +93,10 @@ def synthesize(
         journal already holds is not asked again.
     watch: called a few times a second with the run.
 
-    Once complete, the dataset is published, if the recipe asks for that.
-    Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
+    Publishes what is complete, if the recipe asks for that. Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
     """
     target = recipe.build().publish
-    if target:
-        ready(target)
+    ready(target)
     with _seldom_collected():
         result = _wait_for(_synthesize(recipe, Path(directory), backends or {}, update, watch, _generate))
     return replace(result, published=deliver(directory, target)) if target and result.complete else result
@@ -139,10 +138,11 @@ def remake(recipe: Recipe, directory: Path, make: Make, watch: Watcher | None) -
 def validate(run: Run, built: Built) -> None:
     """Read prompts, seeds and whatever else is needed, so that a mistake surfaces before a token is paid for."""
     built.generator.validate(run)
+    columns = built.generator.about.columns
+    made = {**columns, **columns_behind(built.steps, columns)}
     if not asks(built.generator):  # rows that are there already have the columns they have
-        columns = built.generator.about.columns
         refuse_unread(built.steps, columns, ("steps",))
-        refuse_unread(built.selectors, columns, ("selectors",))
+        refuse_unread(built.selectors, made, ("selectors",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)
@@ -178,6 +178,7 @@ async def _synthesize(
         try:
             await make(run, built, directory, funnel)
             came = {"complete": _is_complete(run), "missing": 0 if run.target is None else int(run.missing)}
+            afterwards(built.steps, directory / "records", run)
             if built.selectors:
                 from llmsynth.selection import select
 
@@ -192,7 +193,7 @@ async def _synthesize(
     from llmsynth.finish import write_results
 
     run.phase = "writing the dataset"
-    report = {**came, **write_results(recipe, run, built, directory, funnel, heard)}
+    report = {**came, **await write_results(recipe, run, built, directory, funnel, heard)}
     report["journal"] = {"answers_found": len(journal), "torn_lines": journal.torn}
     report["seconds"] = round(time.monotonic() - started, 1)
     write_file(directory / _REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -267,6 +268,7 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
                     break
         await curation.settle()
     finally:
+        await curation.aclose()
         await writer.close()
         for name, text in run.files.items():
             path = directory / name

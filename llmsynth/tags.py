@@ -46,38 +46,53 @@ def tag_of(text: str) -> str:
 
 
 def tags_of(record: Record) -> list[str]:
-    """The tags that the step `tags` left with a record."""
-    tags = record.meta.get("tags")
-    return list(tags) if isinstance(tags, list) else []
+    """The tags that the step `tags` left with a record, without those that were cut as rare."""
+    return _listed(record, "tags")
+
+
+def all_tags_of(record: Record) -> list[str]:
+    """The tags that a record was given, the rare ones last."""
+    return [*tags_of(record), *_listed(record, "rare_tags")]
 
 
 def tag_counts(records: Iterable[Record]) -> Counter[str]:
     """In how many of the kept records each tag is."""
-    return Counter(tag for record in records if not record.dropped for tag in tags_of(record))
+    return Counter(tag for record in records if not record.dropped for tag in all_tags_of(record))
 
 
 def with_common_tags(records: Iterable[Record], counts: Mapping[str, int], least: int = 20) -> Iterator[Record]:
-    """The records without tags that fewer than `least` records have; their score `tags` is how many are left.
+    """The records, each with the tags that at least `least` records have; its score `tags` is how many these are.
 
-    A record may be left without any.
+    A record may be left without any. What is cut goes into `meta["rare_tags"]`, so that it can be cut otherwise later.
     """
     for record in records:
         if "tags" in record.meta:
-            left = [tag for tag in tags_of(record) if counts.get(tag, 0) >= least]
-            record = dataclasses.replace(record, meta={**record.meta, "tags": left}).scored(tags=float(len(left)))
+            given = all_tags_of(record)
+            left = [tag for tag in given if counts.get(tag, 0) >= least]
+            rare = [tag for tag in given if counts.get(tag, 0) < least]
+            meta = {**record.meta, "tags": left, "rare_tags": rare}
+            record = dataclasses.replace(record, meta=meta).scored(tags=float(len(left)))
         yield record
 
 
-def tag_report(counts: Mapping[str, int], records: int, least: int = 20) -> dict[str, object]:
-    """Distinct tags before and after the cut, tags per record, distinct tags per tag, and the commonest ones."""
+def tag_report(counts: Mapping[str, int], rare: int, records: int) -> dict[str, object]:
+    """Distinct tags before and after the cut, tags per record, distinct tags per tag, and the commonest ones.
+
+    counts: in how many records each tag is that was left. rare: how many tags were cut.
+    """
     total = sum(counts.values())
     return {
-        "distinct": len(counts),
-        "distinct_after_cut": sum(count >= least for count in counts.values()),
+        "distinct": len(counts) + rare,
+        "distinct_after_cut": len(counts),
         "per_record": round(total / records, 3) if records else 0.0,
         "distinct_share": round(len(counts) / total, 4) if total else 0.0,
         "most_common": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20]),
     }
+
+
+def _listed(record: Record, name: str) -> list[str]:
+    tags = record.meta.get(name)
+    return list(tags) if isinstance(tags, list) else []
 
 
 def _from_json(text: str) -> list[str] | None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-import llmsynth.dataset
+import llmsynth.shards
 from llmsynth.card import CardFacts, write_card
 from llmsynth.dataset import write_dataset
 from llmsynth.record import Record
@@ -54,8 +54,8 @@ Make = Callable[..., Path]
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes finished runs, with two rows in each shard."""
-    monkeypatch.setattr(llmsynth.dataset, "GROUP_ROWS", 2)
-    monkeypatch.setattr(llmsynth.dataset, "SHARD_BYTES", 1)
+    monkeypatch.setattr(llmsynth.shards, "GROUP_ROWS", 2)
+    monkeypatch.setattr(llmsynth.shards, "SHARD_BYTES", 1)
 
     def made(name: str, rows: int = 6, seed: int = 0, columns: dict[str, str] = COLUMNS, **more: Any) -> Path:
         run = tmp_path / name

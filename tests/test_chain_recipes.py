@@ -129,7 +129,7 @@ def test_it_becomes_one_dataset_with_one_report_and_one_card(recipe: str, tmp_pa
 
     import datasets
 
-    data = datasets.load_dataset(str(result.dataset), split="train", cache_dir=str(tmp_path / "cache"))
+    data = datasets.load_dataset(str(result.dataset), "full", split="train", cache_dir=str(tmp_path / "cache"))
     assert len(data) == rows["kept"]
     assert set(data["split"]) == {"train", "test"}
     made = Counter(json.loads(metadata)["generator"] for metadata in data["metadata"])

@@ -14,7 +14,9 @@ import llmsynth.column_types
 from llmsynth.column_types import TURNS, column_type, type_name, type_of_arrow
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=6)
-SCALARS = st.sampled_from(["string", "bool", "int8", "int32", "int64", "uint16", "uint64", "float32", "float64"])
+SCALARS = st.sampled_from(
+    ["string", "bool", "int8", "int32", "int64", "uint16", "uint64", "float32", "float64", "object"]
+)
 CLASSES = st.lists(NAMES, min_size=1, max_size=3, unique=True).map(
     lambda names: f"class<{', '.join(json.dumps(name) for name in names)}>"
 )
@@ -70,6 +72,23 @@ def test_the_datasets_library_understands_features_and_header(columns: dict[str,
 )
 def test_other_arrow_types_get_the_nearest_one_or_none(arrow: Any, name: str | None) -> None:
     assert type_of_arrow(arrow) == name
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.none() | st.lists(VALUES, max_size=3))
+def test_values_of_any_kind_are_stored_as_text_and_come_back(values: list[Any] | None) -> None:
+    kind = column_type('struct<"a": list<object>, "b": string>')
+    value = {"a": values, "b": "text"}
+    assert kind.problem(value) is None
+    stored = kind.stored(value)
+    assert all(isinstance(item, str) for item in stored["a"] or ()) or None in (values or ())
+    assert kind.decoded(stored) == value
 
 
 def test_messages_lack_no_text_where_a_list_of_turns_may() -> None:

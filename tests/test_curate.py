@@ -46,10 +46,10 @@ def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
     assert "dropped (exact_duplicate: same as data.jsonl:1)" in llmsynth("show", "out", "data.jsonl:2").out
 
 
-def test_there_is_nothing_to_estimate_but_what_steps_ask(llmsynth: Any) -> None:  # noqa: F811
+def test_there_is_nothing_to_estimate_where_no_step_asks(llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("rows.yaml").write_text("generator: {use: rows, path: data.jsonl}\n")
-    assert llmsynth("estimate", "rows.yaml").out == "rows asks nothing; what steps ask is not estimated\n"
+    assert llmsynth("estimate", "rows.yaml").out == "rows asks nothing\n"
     assert llmsynth("validate", "rows.yaml").code == 0
 
 
@@ -82,6 +82,7 @@ def test_the_recipe_can_be_printed_and_run(llmsynth: Any) -> None:  # noqa: F811
         },
         "steps": [{"use": "exact-duplicates", "on": ["question", "answer"]}, {"use": "tests.plugins:not_first"}],
         "language": [],
+        "diversity": "full",
     }
     Path("printed.yaml").write_text(yaml.safe_dump(recipe))
     assert llmsynth("run", "printed.yaml", "-o", "one").code == llmsynth("curate", *options, "-o", "two").code == 0

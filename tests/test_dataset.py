@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-import llmsynth.dataset as dataset_module
-from llmsynth.dataset import RecordWriter, read_records, write_dataset
+import llmsynth.shards as shards
+from llmsynth.dataset import DatasetInfo, RecordWriter, read_records, write_configs, write_dataset
 from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.record import Drop, Record
+from llmsynth.sources import read_rows
+from llmsynth.sources.survey import survey
 
 ALPACA = {"instruction": "string", "input": "string", "output": "string"}
 COLUMNS = {**ALPACA, "messages": "messages"}
@@ -38,10 +41,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def load(folder: Path, cache: Path, split: str = "train") -> Any:
+def load(folder: Path, cache: Path, split: str = "train", config: str | None = None) -> Any:
     import datasets
 
-    return datasets.load_dataset(str(folder), split=split, cache_dir=str(cache))
+    return datasets.load_dataset(str(folder), config, split=split, cache_dir=str(cache))
 
 
 @pytest.fixture(autouse=True)
@@ -52,19 +55,59 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards and groups so small that a few rows fill several."""
-    monkeypatch.setattr(dataset_module, "GROUP_ROWS", 4)
-    monkeypatch.setattr(dataset_module, "SHARD_BYTES", 1_500)
+    monkeypatch.setattr(shards, "GROUP_ROWS", 4)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1_500)
 
 
 def test_the_datasets_library_loads_what_was_written(tmp_path: Path) -> None:
     records = [record(0), record(1).drop("too_similar"), record(2)]
     info = write_dataset(records, tmp_path / "out", COLUMNS)
     rows = load(tmp_path / "out", tmp_path / "cache")
-    assert rows.column_names == ["id", "instruction", "input", "output", "messages", "metadata"] == list(info.columns)
+    assert rows.column_names == ["id", "instruction", "input", "output", "messages"] == list(info.columns)
     assert rows["id"][:] == ["si-0000", "si-0002"]
     assert rows[1]["messages"] == records[2].fields["messages"]
     assert rows[1]["output"] == records[2].fields["output"]
-    assert json.loads(rows[1]["metadata"]) == {"model": "teacher", "journal": ["key2"], "scores": {"novelty": 0.25}}
+
+
+def both(records: Iterable[Record], folder: Path, columns: dict[str, str] = COLUMNS) -> tuple[DatasetInfo, ...]:
+    return write_configs(records, folder, columns, lambda record: record.meta.get("split", "train"))
+
+
+def full(folder: Path) -> Any:
+    """The rows of the config with provenance, as the files have them."""
+    return pq.read_table(folder / "full" / "train-00000-of-00001.parquet")
+
+
+def test_where_rows_come_from_is_a_config_of_its_own(tmp_path: Path) -> None:
+    infos = both([record(0), record(1).drop("too_similar"), record(2)], tmp_path / "out")
+    told = {info.config: info for info in infos if info.split == "train"}
+    assert set(told) == {"default", "full"}
+    rows = full(tmp_path / "out")
+    assert rows.column_names == list(told["full"].columns) == [*told["default"].columns, "metadata"]
+    assert told["full"].provenance == "metadata"
+    assert json.loads(rows["metadata"][1].as_py()) == {
+        "model": "teacher",
+        "journal": ["key2"],
+        "scores": {"novelty": 0.25},
+    }
+    # without the card too, a folder loads as what trainers read
+    loaded = load(tmp_path / "out", tmp_path / "cache")
+    assert loaded.column_names == list(told["default"].columns)
+    assert loaded["id"][:] == rows["id"].to_pylist()
+    assert {info.split: info.rows for info in infos if not info.rows} == {"validation": 0, "test": 0}
+
+
+def test_each_split_has_files_of_its_own_and_a_rerun_replaces_all_of_them(tmp_path: Path, small: None) -> None:
+    names = ("train", "test", "validation")
+    rows = [dataclasses.replace(record(n), meta={"split": names[n % 3]}) for n in range(12)]
+    infos = both(rows, tmp_path / "out")
+    assert [(info.config, info.split, info.rows) for info in infos] == [
+        (config, split, 4) for config in ("default", "full") for split in ("train", "validation", "test")
+    ]
+    assert set(digests(tmp_path / "out")) == {name for info in infos for name in info.files}
+    assert load(tmp_path / "out", tmp_path / "cache", "test")["id"][:] == [f"si-{n:04}" for n in (1, 4, 7, 10)]
+    write_configs([record(0)], tmp_path / "out", COLUMNS, lambda record: "train", full=False)
+    assert list(digests(tmp_path / "out")) == ["data/train-00000-of-00001.parquet"]
 
 
 def test_the_counts_are_those_that_the_datasets_library_takes(tmp_path: Path, small: None) -> None:
@@ -91,9 +134,8 @@ def test_columns_without_any_value_keep_their_declared_type(tmp_path: Path) -> N
         score=datasets.Value("float64"),
         good=datasets.Value("bool"),
         messages=datasets.List({"role": text, "content": text}),
-        metadata=text,
     )
-    assert rows[0] == {"id": "a", **dict.fromkeys(columns), "metadata": "{}"}
+    assert rows[0] == {"id": "a", **dict.fromkeys(columns)}
 
 
 def test_a_value_that_first_comes_after_ten_thousand_nulls_is_kept(tmp_path: Path) -> None:
@@ -113,7 +155,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path, small: None) -> No
 
 def test_the_order_in_which_provenance_was_noted_does_not_change_the_bytes(tmp_path: Path) -> None:
     for name, meta in (("one", {"a": 1, "b": 2}), ("two", {"b": 2, "a": 1})):
-        write_dataset([Record("x", {"text": "t"}, meta)], tmp_path / name, {"text": "string"})
+        both([Record("x", {"text": "t"}, meta)], tmp_path / name, {"text": "string"})
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
@@ -128,7 +170,7 @@ def test_shards_are_bounded_named_for_their_number_and_in_order(tmp_path: Path, 
 
 
 def test_long_texts_end_a_row_group_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset_module, "GROUP_CHARACTERS", 10_000)
+    monkeypatch.setattr(shards, "GROUP_CHARACTERS", 10_000)
     info = write_dataset((record(number, output="x" * 6_000) for number in range(6)), tmp_path / "out", ALPACA)
     assert pq.ParquetFile(tmp_path / "out" / info.files[0]).metadata.num_row_groups == 3
 
@@ -252,14 +294,13 @@ def test_a_value_its_column_cannot_hold_names_the_record(
 
 def test_broken_text_in_the_provenance_names_the_record_too(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="record a: metadata holds half a character"):
-        write_dataset([Record("a", {}, {"raw": "\ud800"})], tmp_path / "out", {"text": "string"})
+        both([Record("a", {}, {"raw": "\ud800"})], tmp_path / "out", {"text": "string"})
 
 
 def test_a_score_that_is_no_number_is_null_in_the_metadata(tmp_path: Path) -> None:
     row = Record("a", {"text": "x"}, scores={"judge": float("nan"), "novelty": 1.0})
-    write_dataset([row], tmp_path / "out", {"text": "string"})
-    metadata = load(tmp_path / "out", tmp_path / "cache")[0]["metadata"]
-    assert metadata == '{"scores":{"judge":null,"novelty":1.0}}'
+    both([row], tmp_path / "out", {"text": "string"})
+    assert full(tmp_path / "out")["metadata"][0].as_py() == '{"scores":{"judge":null,"novelty":1.0}}'
 
 
 def test_a_column_of_unknown_type_is_refused(tmp_path: Path) -> None:
@@ -270,13 +311,24 @@ def test_a_column_of_unknown_type_is_refused(tmp_path: Path) -> None:
 def test_columns_called_id_and_metadata_are_the_rows_own(tmp_path: Path) -> None:
     fields = {"metadata": {"source": 3}, "id": 17, "text": "x"}
     columns = {"metadata": 'struct<"source": int64>', "id": "int32", "text": "string"}
-    info = write_dataset([Record("a:1", fields, {"seen": "here"})], tmp_path / "out", columns)
-    rows = load(tmp_path / "out", tmp_path / "cache")
-    assert rows[0] == {**fields, "llmsynth": '{"seen":"here"}'}
-    assert rows.column_names == [*columns, "llmsynth"]
-    assert (info.provenance, rows.features["id"].dtype) == ("llmsynth", "int32")
-    again = write_dataset([Record("a:1", fields)], tmp_path / "again", {**columns, "llmsynth": "string"})
-    assert list(again.columns) == [*columns, "llmsynth", "llmsynth_2"]
+    default, *_, more, _, _ = both([Record("a:1", fields, {"seen": "here"})], tmp_path / "out", columns)
+    rows = full(tmp_path / "out")
+    assert rows.to_pylist() == [{**fields, "llmsynth": '{"seen":"here"}'}]
+    assert rows.column_names == list(more.columns) == [*columns, "llmsynth"]
+    assert (more.provenance, default.columns) == ("llmsynth", columns)
+    again = both([Record("a:1", fields)], tmp_path / "again", {**columns, "llmsynth": "string"})
+    assert list(again[3].columns) == [*columns, "llmsynth", "llmsynth_2"]
+
+
+def test_values_of_any_shape_come_back_with_no_key_added(tmp_path: Path) -> None:
+    tools = [[{"name": "add", "parameters": {"a": {"type": "number"}}}, {"name": "now"}], [], [{"x": [None, "ä"]}]]
+    rows = (Record(str(n), {"tools": value}) for n, value in enumerate(tools))
+    info = write_dataset(rows, tmp_path / "out", {"tools": "list<object>"})
+    loaded = load(tmp_path / "out", tmp_path / "cache")
+    assert loaded["tools"][:] == tools
+    assert info.example["tools"] == tools[0]
+    assert [row.values["tools"] for row in read_rows(tmp_path / "out")] == tools
+    assert survey(tmp_path / "out").columns["tools"].type == "list<object>"
 
 
 def test_any_json_value_fits_into_a_column_of_json_text(tmp_path: Path) -> None:

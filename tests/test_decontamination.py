@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -214,6 +215,7 @@ async def test_what_a_benchmark_has_is_dropped_with_the_row_and_the_words(exam: 
         "near": 0.8,
         "shortest": 5,
         "looked_at": 3,
+        "on": ["instruction", "input", "output"],
         "benchmarks": {
             "exam.jsonl": {
                 "texts": 3,
@@ -242,6 +244,27 @@ async def test_flagging_keeps_the_record_and_batches_do_not_matter(exam: str) ->
     assert flagged == await curated(Decontaminate((exam,), action="flag"), cases)
     again = pickle.loads(pickle.dumps(Decontaminate((exam,), action="flag")))
     assert flagged == await curated(again, cases)
+
+
+async def test_each_of_several_such_steps_has_its_own_counts_and_the_largest_share_stays(
+    exam: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(json.dumps({"q": "Who was the first woman in space, and when?"}) + "\n")
+    steps = [Decontaminate((file,), action="flag") for file in (exam, str(other))]
+    steps.append(Decontaminate((exam,), on=("output",), action="flag"))
+    run = Run({})
+    records = [task(TRAIN, "x", id="1"), task("y", "z", id="2")]
+    for batch in ([records[0]], [records[1]]):
+        for step in steps:
+            batch = await step.apply(batch, run)
+        records[int(batch[0].id) - 1] = batch[0]
+    assert [record.scores["contamination"] for record in records] == [1.0, 0.0]
+    assert records[0].meta["contamination"]["row"] == "exam.jsonl:1"
+    notes: Any = run.notes
+    assert list(notes) == ["decontaminate", "decontaminate 2", "decontaminate 3"]
+    assert [note["looked_at"] for note in notes.values()] == [2, 2, 2]
+    assert [list(note["benchmarks"]) for note in notes.values()] == [["exam.jsonl"], ["other.jsonl"], ["exam.jsonl"]]
 
 
 async def test_only_the_named_columns_are_looked_for(exam: str) -> None:

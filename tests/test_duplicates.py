@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsynth.columns import text_of
 from llmsynth.errors import RecipeError, RunError
 from llmsynth.recipe import Recipe, publishable
 from llmsynth.record import Record
@@ -282,7 +283,7 @@ def test_a_row_with_more_neighbours_than_noted_is_decided_or_refused() -> None:
 # options and processes
 
 
-@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"floor": 0.95}, {"floor": 0}])
+@pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.5}, {"floor": 0.97}, {"floor": 0}])
 @pytest.mark.parametrize("method", NEAR)
 def test_thresholds_out_of_range_are_refused(method: str, options: dict[str, float]) -> None:
     with pytest.raises(RecipeError, match=next(iter(options))):
@@ -365,7 +366,7 @@ def test_a_target_counts_unique_rows_while_they_are_generated(tmp_path: Path, me
         target=6,
         generator={"use": "tests.plugins:Echoes", "count": 200},
         models={"default": {"use": "fake", "function": "tests.test_duplicates:nearly_thrice"}},
-        steps=[{"use": f"{method}-duplicates", "on": ["output"]}],
+        steps=[{"use": f"{method}-duplicates", "on": ["output"], "threshold": THRESHOLDS[method]}],
     )
     result = synthesize(recipe, tmp_path / "run")
     records = list(result.records())
@@ -375,3 +376,11 @@ def test_a_target_counts_unique_rows_while_they_are_generated(tmp_path: Path, me
     duplicates = [record.meta["duplicate_of"] for record in records if "duplicate_of" in record.meta]
     assert result.report["rows"]["dropped"][f"{method}_duplicate"] == len(duplicates) >= 10
     assert all(duplicate["kept_id"] in kept and 0.6 < duplicate["score"] <= 1 for duplicate in duplicates)
+
+
+def test_whatever_a_column_holds_is_compared_by_what_it_says() -> None:
+    said = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "content": "Hello"}]
+    assert [text_of(value) for value in (said, parts, ["Hi", "Hello"])] == ["Hi\n\nHello"] * 3
+    assert text_of({"b": 1, "a": [2, None]}) == text_of({"a": [2, None], "b": 1}) == '{"a":[2,null],"b":1}'
+    assert [text_of(value) for value in (None, 3, 2.5)] == ["", "3", "2.5"]

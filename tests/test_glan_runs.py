@@ -346,7 +346,7 @@ def test_a_recipe_becomes_a_dataset_with_splits_a_card_and_a_report(taxonomy: st
     import datasets
 
     data = datasets.load_dataset(str(result.dataset), split="train", cache_dir=str(tmp_path / "cache"))
-    assert set(data.column_names) >= {"id", "instruction", "input", "output", "split", "messages", "metadata"}
+    assert set(data.column_names) >= {"id", "instruction", "input", "output", "split", "messages"}
     assert set(data["split"]) == {"train", "test"}
     card = (result.dataset / "README.md").read_text(encoding="utf-8")
     assert "2402.13064" in card and "`glan`" in card

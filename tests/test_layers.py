@@ -18,14 +18,14 @@ PACKAGE = Path(llmsynth.__file__).parent
 # A module imports its own layer or lower ones. A folder stands for all modules in it.
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
-    " frontmatter heuristics licences likelihood papers tags diversity verb_objects",  # values: no I/O, no clock
+    " frontmatter heuristics licences likelihood papers tags diversity verb_objects lineage formats intervals",
     1: "order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources dataset"
-    " options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report",
+    " shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report forecast",
     # the catalogue, and how records go through it
     2: "backends generators steps selectors curation generated selection rejudging",
     # the assembly
-    3: "card cards catalogue footprint layout prediction publish recipe recipe_text rethreshold finish synthesis"
-    " estimate",
+    3: "card cards catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate"
+    " export publish variety rating",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -66,7 +66,9 @@ def test_with_null_they_stand_in_their_place_with_null(tmp_path: Path) -> None:
     answers = rows(result, tmp_path)
     assert list(answers) == [*range(7)] and [n for n, answer in answers.items() if answer is None] == [1, 4]
     assert result.report["rows"]["failed"] == {"http_400": 2} and not result.complete
-    told = [json.loads(row["metadata"]).get("failed") for row in load(result.dataset, tmp_path / "again")]
+    told = [
+        json.loads(row["metadata"]).get("failed") for row in load(result.dataset, tmp_path / "again", config="full")
+    ]
     assert told == [None, "http_400", None, None, "http_400", None, None]
     card = (result.dataset / "README.md").read_text()
     assert "In 2 rows something is null, as a model gave no answer." in card and "| read |  | 7 |" in card

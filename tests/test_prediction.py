@@ -151,7 +151,7 @@ def test_a_prediction_as_people_read_it() -> None:
     assert told.splitlines() == [
         "expected: 2.0 h and 2.5 GiB of memory for 5,000,000 rows, going by 9,000 of them",
         "  a: 5,000 rows, 30 s, holds 3.0 GiB",
-        "  b: 400 rows, asks a model, which takes what it takes",
+        "  b: 400 rows, asks a model, which takes its time",
         "  c: 400 rows, 5 min (2 min of the processor)",
     ]
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import orjson
 import pytest
+import yaml
 
 from llmsynth import LlmsynthError, Recipe, Result, synthesize
+from llmsynth.dataset import read_records
 from llmsynth.rethreshold import rethreshold
 from llmsynth.similarity.shingles import ShinglePool
 from tests.near_texts import near_duplicates
@@ -155,3 +158,24 @@ def test_it_is_an_option_of_curate(llmsynth: Any, source: Path) -> None:  # noqa
     assert json.loads(Path("run/report.json").read_text())["rows"]["kept"] < kept
     assert "minhash_duplicate" in outcome.err
     assert llmsynth("curate", str(source), "more.jsonl", "-o", "run").code == 2
+
+
+def test_what_curate_has_made_can_be_given_a_higher_threshold_and_the_old_one_again(llmsynth: Any) -> None:  # noqa: F811
+    words = [f"w{n}" for n in range(40)]
+    rows = [" ".join([*words[: 40 - n], *(f"x{n}{i}" for i in range(n))]) for n in range(4)]
+    Path("rows.jsonl").write_bytes(b"\n".join(orjson.dumps({"text": text}) for text in rows))
+    assert llmsynth("curate", "rows.jsonl", "--steps", "minhash-duplicates", "-o", "out").code == 0
+    assert yaml.safe_load(Path("out/recipe.yaml").read_text())["steps"][0]["floor"] == "threshold"
+
+    def kept() -> list[str]:
+        return [record.id for record in read_records("out/records") if not record.dropped]
+
+    before = kept()
+    assert len(before) < 4
+    assert llmsynth("curate", "--rethreshold", "out", "minhash-duplicates=0.97").code == 0
+    assert len(kept()) == 4
+    assert llmsynth("curate", "--rethreshold", "out", "minhash-duplicates=0.8").code == 0
+    assert kept() == before
+    lower = llmsynth("curate", "--rethreshold", "out", "minhash-duplicates=0.7")
+    assert lower.code == 1
+    assert "noted pairs from a score of 0.8 on" in lower.err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmsynth import FakeBackend, Recipe, Request, synthesize
+from llmsynth import Completion, FakeBackend, Recipe, Request, synthesize
 from llmsynth.errors import PromptError, RecipeError
 from llmsynth.score_report import ScoreReport
 from tests.judging import asked, between
@@ -106,3 +106,22 @@ def test_a_mistake_surfaces_before_anything_is_asked(tmp_path: Path, step: dict[
         synthesize(recipe([step]), tmp_path / "run", backends={"default": FakeBackend(examiner)})
     assert examiner.asked == {}
     assert not (tmp_path / "run").exists()
+
+
+def test_answers_about_a_gold_file_and_rejected_ones_are_not_told_as_unused(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text('{"instruction": "Name a river.", "output": "River 4", "judge": 4}\n' * 7)
+    made = recipe([{"use": "judge", "gold": str(gold)}, {"use": "tags", "role": "default"}])
+    made.models["default"]["on_length"] = "reject"
+
+    def cut(request: Request) -> str | Completion:
+        told = Examiner()(request) if request.stage != "default" else '["river"]'
+        return Completion(told, "length") if request.stage == "judge" and "3." in asked(request) else told
+
+    report = synthesize(made, tmp_path / "run", backends={"default": FakeBackend(cut)}).report
+    usage = report["usage"]
+    assert usage["judge"]["failed"]["length"] > 3
+    assert report["notes"]["judge"]["gold_answers"] == {"judge": 7}
+    rows = report["rows"]["in"]
+    assert usage["judge"]["answers"] == rows + 7
+    assert report["unused_answers"] == usage["echo"]["answers"] - rows

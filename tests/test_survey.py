@@ -75,7 +75,7 @@ def test_the_type_holds_every_value_and_is_the_same_whatever_the_portions(
         ([{"a": 1}, {"a": 1, "b": 2}], "json"),
         ([{}], "json"),
         ([[{"role": "user", "content": "x"}], [{"role": "user", "content": None}]], TURNS),
-        ([[{"role": "user", "content": "x"}], [{"role": "tool", "content": "y", "name": "z"}]], "json"),
+        ([[{"role": "user", "content": "x"}], [{"role": "tool", "content": "y", "name": "z"}]], "list<object>"),
     ],
 )
 def test_the_narrowest_type_is_taken(values: list[Any], name: str) -> None:

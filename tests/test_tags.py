@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 
-from llmsynth import Record
+from llmsynth import FakeBackend, Recipe, Record, Request, synthesize
 from llmsynth.journal import Journal
 from llmsynth.score_report import ScoreReport
 from llmsynth.steps.tags import Tags
@@ -79,7 +82,7 @@ def test_the_step_leaves_tags_and_their_number_and_the_report_tells_of_them(jour
         report.add(record)
     assert report.told()["tags"] == {
         "distinct": 2,
-        "distinct_after_cut": 0,
+        "distinct_after_cut": 2,
         "per_record": 1.5,
         "distinct_share": 0.6667,
         "most_common": {"b": 2, "a": 1},
@@ -96,3 +99,37 @@ def test_rare_tags_are_cut_once_all_records_are_there() -> None:
     done = list(with_common_tags(records, counts, least=3))
     assert [record.meta.get("tags") for record in done] == [["common"]] * 4 + [None]
     assert [record.scores.get("tags") for record in done] == [1.0] * 4 + [None]
+    assert done[0].meta["rare_tags"] == ["rare 0"]
+    again = list(with_common_tags(done, tag_counts(done), least=1))
+    assert again[0].meta["tags"] == ["common", "rare 0"]
+    assert again[0].scores["tags"] == 2
+
+
+@pytest.mark.parametrize(("least", "common", "score"), [(None, 3, 3.0), (3, 2, 2.0), (61, 0, 0.0)])
+def test_a_run_cuts_rare_tags_before_it_selects_and_tells_how_many(
+    least: int | None, common: int, score: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"instruction": f"Name river {n}.", "output": f"It is {n}."} for n in range(60)]
+    path.write_text("".join(json.dumps(each) + "\n" for each in rows))
+
+    def tagging(request: Request) -> str:
+        number = int(between(asked(request), "instruction").split()[-1].strip("."))
+        return json.dumps(["rivers", f"kind {number % 20}", f"number {number % 59}"])
+
+    data = {
+        "name": "tagged",
+        "generator": {"use": "rows", "path": str(path)},
+        "models": {"default": {"use": "fake", "function": "tests.judging:asked"}},
+        "steps": [{"use": "tags", "least": least}],
+        "selectors": [{"use": "top-k", "score": "tags", "n": 30}],
+    }
+    result = synthesize(Recipe.from_data(data), tmp_path / "run", backends={"default": FakeBackend(tagging)})
+    told = result.report["tags"]
+    kept = [record for record in result.records() if not record.dropped]
+    assert len(kept) == 30
+    assert {record.scores["tags"] for record in kept} == {score}
+    assert len(kept[0].meta["tags"]) == common
+    assert result.report["notes"]["tags"]["least"] == (least or 1)
+    assert told["per_record"] == common
+    assert told["distinct"] >= told["distinct_after_cut"]

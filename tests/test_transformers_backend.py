@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,28 @@ async def test_half_precision_weights_are_run_in_single_on_a_processor_unless_as
     backend = await loaded(tmp_path)
     assert backend._engine.model.dtype == torch.float32
     await backend.aclose()
+
+
+def test_models_of_several_roles_are_made_one_after_the_other(folder: Path) -> None:
+    """While it makes a model transformers switches things for every thread: two at once came out without weights."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from llmsynth.backends._loading import load
+
+    class Slow:
+        now = most = 0
+
+        @classmethod
+        def from_pretrained(cls, *args: Any, **options: Any) -> Any:
+            cls.now += 1
+            cls.most = max(cls.most, cls.now)
+            time.sleep(0.02)
+            cls.now -= 1
+            return transformers.AutoModelForCausalLM.from_pretrained(*args, **options)
+
+    with ThreadPoolExecutor(4) as threads:
+        loaded = list(threads.map(lambda _: load(Slow, str(folder), "cpu", "auto", False), range(4)))
+    assert Slow.most == 1 and len(loaded) == 4
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])

@@ -57,6 +57,7 @@ def test_the_wheel_carries_prompts_seeds_recipes_and_the_teacher(wheel: Path) ->
         "llmsynth/data/embedder/vectors.npz",
         "llmsynth/data/embedder/README.md",
         "llmsynth/recipes/demo.yaml",
+        "llmsynth/rating/page.html",
         "llmsynth/py.typed",
     ):
         assert name in names

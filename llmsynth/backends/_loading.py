@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -13,6 +14,10 @@ from llmsynth.errors import BackendError
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and others, Linux, Windows
 
 
+# transformers makes a model on a device of no memory first, and the switch for that is one for all threads
+_one_at_a_time = threading.Lock()
+
+
 def load(kind: Any, name: str, device: str, dtype: str, trust_remote_code: bool) -> tuple[Any, Any, str]:
     """Tokenizer, model and device. `kind` is one of transformers' Auto classes. Raises `BackendError`."""
     transformers.utils.logging.disable_progress_bar()  # stderr has a progress line of its own
@@ -20,7 +25,8 @@ def load(kind: Any, name: str, device: str, dtype: str, trust_remote_code: bool)
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-        model = kind.from_pretrained(name, dtype=dtype, trust_remote_code=trust_remote_code)
+        with _one_at_a_time:
+            model = kind.from_pretrained(name, dtype=dtype, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise cannot_load(f"cannot load {name}", error) from error
     if device == "cpu" and dtype == "auto" and model.dtype == torch.float16:

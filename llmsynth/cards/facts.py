@@ -9,6 +9,7 @@ from typing import Any
 from llmsynth.cards.words import CardWords
 from llmsynth.dataset import DatasetInfo
 from llmsynth.papers import Citation
+from llmsynth.shards import DEFAULT
 from llmsynth.sources.readme import Source
 
 
@@ -82,14 +83,14 @@ class CardFacts:
 
     @property
     def rows(self) -> int:
-        return sum(split.rows for split in self.configs.get("default", ()))
+        return sum(split.rows for split in self.configs.get(DEFAULT, ()))
 
     @property
     def configs(self) -> dict[str, list[DatasetInfo]]:
         """The splits of each config."""
         found: dict[str, list[DatasetInfo]] = {}
         for split in self.splits:
-            found.setdefault(getattr(split, "config", "default"), []).append(split)
+            found.setdefault(split.config, []).append(split)
         return found
 
     @property

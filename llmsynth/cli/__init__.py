@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import curate, evol, glan, look, make, operate, prompts, push
+from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts, push, rate
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("self-instruct")(make.self_instruct)
 app.command("evol-instruct")(evol.evol_instruct)
 app.command("glan")(glan.glan)
 app.command("curate")(curate.curate)
+app.command("export")(export.export)
 app.command("preview")(make.preview)
 app.command("validate")(make.validate)
 app.command("estimate")(make.estimate)
@@ -43,6 +44,7 @@ app.command("retry")(operate.retry)
 app.command("status")(look.status)
 app.command("show")(look.show)
 app.command("push")(push.push)
+app.command("rate")(rate.rate)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(glan.app, name="taxonomy")
 

@@ -80,6 +80,7 @@ def curate(
         "name": name or f"{Path(path).stem}-curated",
         "seed": seed,
         "language": [],
+        "diversity": "full",
         "generator": {"use": "rows", "path": path},
         **_work(steps),
     }
@@ -94,6 +95,9 @@ def curate(
     if not quiet:
         console.say(f"looking through {path}")
     _lay_out(data, tuple(_names(on)))
+    for spec in data.get("steps", []):
+        if isinstance(spec, dict) and spec.get("use") == "minhash-duplicates":
+            spec.setdefault("floor", "threshold")  # which is cheap there, so that --rethreshold can raise it
     recipe = Recipe.from_data(data, set_, "the options")
     if print_recipe:
         print(recipe.to_yaml(), end="")
@@ -169,6 +173,9 @@ def _look_ahead(recipe: Recipe, out: Path | None, limit: int | None, update: boo
     if (quiet and limit is None) or inspect(recipe, directory, update) is not None:
         return
     expected = asyncio.run(predict(recipe, directory))
+    if not quiet:
+        for line in _asked(recipe, expected):
+            console.say(line)
     if expected is None:
         return
     if not quiet:
@@ -182,6 +189,17 @@ def _look_ahead(recipe: Recipe, out: Path | None, limit: int | None, update: boo
         )
 
 
+def _asked(recipe: Recipe, expected: Prediction | None) -> list[str]:
+    """What steps will ask of models, and what it costs; at most that, where nobody knows what earlier steps drop."""
+    from llmsynth.estimate import estimate, told_in_short
+
+    if not any(hasattr(step, "estimate") for step in recipe.build().steps):
+        return []
+    coming = [stage.rows for stage in expected.stages] if expected else None
+    lines = told_in_short(*estimate(recipe, coming=coming))
+    return [f"to be asked{'' if expected else ' at most'}: {line}" for line in lines]
+
+
 def expectation(expected: Prediction) -> str:
     """A prediction as people read it."""
     lines = [
@@ -189,7 +207,7 @@ def expectation(expected: Prediction) -> str:
         f" going by {expected.sampled:,} of them"
     ]
     for stage in expected.stages:
-        told = "asks a model, which takes what it takes" if stage.asks else _time(stage.spent)
+        told = "asks a model, which takes its time" if stage.asks else _time(stage.spent)
         holds = f", holds {_size(stage.bytes)}" if stage.bytes > _WORTH_TELLING else ""
         lines.append(f"  {stage.name}: {stage.rows:,} rows, {told}{holds}")
     return "\n".join(lines)

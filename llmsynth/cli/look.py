@@ -24,6 +24,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory 
 def status(run: RunArgument) -> None:
     """Tell how far a run has come: answers, failures and tokens by stage, what was spent, what is left to do."""
     journal = _journal(run)
+    from llmsynth.cli.scores import score_lines
     from llmsynth.cli.survival import warnings
     from llmsynth.journal import read_entries
 
@@ -57,6 +58,8 @@ def status(run: RunArgument) -> None:
     dropped, lost = sum(rows["dropped"].values()), sum(rows["failed"].values())
     print(f"finished: {rows['kept']} kept + {dropped} dropped + {lost} failed = {rows['in']} rows")
     print(funnel_table(told))
+    for line in score_lines(told):
+        print(line)
     if told["missing"]:
         print(f"left: {told['missing']} of {told['target']} rows wanted")
     if lost:

@@ -271,17 +271,20 @@ def _with_progress(work: Callable[[Watcher], Result], quiet: bool) -> Result:
 def _summary(result: Result, min_yield: float = 0.0) -> str:
     """What a person wants to know at the end."""
     from llmsynth.cli.look import uses_pocket
+    from llmsynth.cli.scores import score_lines
     from llmsynth.cli.survival import most_lost, warnings
 
     rows, usage = result.report["rows"], result.report["usage"].values()
     dropped, failed = sum(rows["dropped"].values()), sum(rows["failed"].values())
     lines = [funnel_table(result.report)] if rows["in"] else []
+    measured = score_lines(result.report)
     lines.append(f"{rows['kept']} kept + {dropped} dropped + {failed} failed = {rows['in']} rows")
     thin = warnings(result.report, result.directory, uses_pocket(result.directory), max(THIN, min_yield))
     if not thin and not result.complete:
         thin = most_lost(result.report, result.directory)
     if result.before:
-        return "\n".join([*lines, "it was finished already: nothing was asked", *thin])
+        return "\n".join([*lines, *measured, "it was finished already: nothing was asked", *thin])
+    lines += measured
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
@@ -289,6 +292,10 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
     lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
+    if splits := result.report.get("splits"):
+        lines.append(f"splits: {', '.join(f'{name} {count}' for name, count in splits.items())}")
+        if not splits["train"]:
+            lines.append("nothing is left to train on: the rows are of too few families for such splits; make more")
     target = result.report["target"]
     if target is not None and result.report["missing"]:
         lines.append(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from llmsynth.forecast import StageEstimate
 from llmsynth.record import Record
 from llmsynth.run import Run
 
@@ -27,20 +28,6 @@ class About:
     )
     conversations: bool = True
     batch: int = 32
-
-
-@dataclass(frozen=True)
-class StageEstimate:
-    """What one stage will ask for. Tokens are of all its requests together.
-
-    at_most: completion tokens if every answer ran into its limit; None where it has none.
-    """
-
-    stage: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    at_most: int | None
 
 
 class Generator(Protocol):

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError, SourceError
-from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.forecast import StageEstimate
+from llmsynth.generators.protocol import About
 from llmsynth.licences import named
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run

@@ -61,6 +61,8 @@ def room(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
     """The array itself, or a copy with room for at least `size` items and some to come."""
     if size <= len(array):
         return array
-    grown = np.full((max(size, len(array) * 3 // 2, 16), *array.shape[1:]), fill, array.dtype)
+    shape = (max(size, len(array) * 3 // 2, 16), *array.shape[1:])
+    # zeros take memory only once they are written to
+    grown = np.full(shape, fill, array.dtype) if fill else np.zeros(shape, array.dtype)
     grown[: len(array)] = array
     return grown

@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from llmsynth.similarity.compiling import Bytes, Floats, Halfwords, Longs, Words, compiled
+from llmsynth.similarity.hashing import mixed
 
 _SLACK = 1 - 1e-9  # bounds may be rounded otherwise than scores
-
-
-@compiled("uint64(uint64)")
-def _mixed(x: np.uint64) -> np.uint64:
-    """The finaliser of SplitMix64: every bit of the result depends on every bit of x."""
-    x ^= x >> np.uint64(30)
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @compiled("int64(bytes, int64, bytes, words, words)")
@@ -37,11 +28,11 @@ def shingles(data: Bytes, n: int, letters: Bytes, words: Words, out: Words) -> i
                 inside = True
             word = (word ^ np.uint64(letter)) * np.uint64(0x100000001B3)
         elif inside:
-            words[count] = _mixed(word)
+            words[count] = mixed(word)
             count += 1
             inside = False
     if inside:
-        words[count] = _mixed(word)
+        words[count] = mixed(word)
         count += 1
     if count == 0:
         return 0
@@ -51,7 +42,7 @@ def shingles(data: Bytes, n: int, letters: Bytes, words: Words, out: Words) -> i
         run = np.uint64(width)
         for i in range(first, first + width):
             run = run * np.uint64(0x9E3779B97F4A7C15) + words[i]
-        out[first] = _mixed(run)
+        out[first] = mixed(run)
     out[:found].sort()
     distinct = 1
     for i in range(1, found):
@@ -74,7 +65,7 @@ def band_tags(elements: Words, factors: Words, offsets: Words, rows: int, signat
     for band in range(tags.size):
         tag = np.uint64(band + 1)
         for i in range(band * rows, (band + 1) * rows):
-            tag = _mixed(tag * np.uint64(0x9E3779B97F4A7C15) + signature[i])
+            tag = mixed(tag * np.uint64(0x9E3779B97F4A7C15) + signature[i])
         tags[band] = tag >> np.uint64(32)
 
 

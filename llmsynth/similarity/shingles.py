@@ -113,7 +113,7 @@ class ShinglePool:
         data = np.frombuffer(bytearray(encoded(text)), np.uint8)
         self._words = room(self._words, data.size // 2 + 1)
         self._runs = room(self._runs, data.size // 2 + 1)
-        return self._runs[: kernels.shingles(data, self._n, _LETTERS, self._words, self._runs)].copy()
+        return self._runs[: kernels.shingles(data, self._n, LETTERS, self._words, self._runs)].copy()
 
 
 def jaccard(a: str, b: str, n: int) -> float:
@@ -123,7 +123,7 @@ def jaccard(a: str, b: str, n: int) -> float:
 
 
 def encoded(text: str) -> bytes:
-    """The bytes whose letters, by `_LETTERS`, are those of the normalised text."""
+    """The bytes whose letters, by `LETTERS`, are those of the normalised text."""
     return text.encode() if text.isascii() else normalise(text).encode("utf-8", "surrogatepass")
 
 
@@ -136,7 +136,7 @@ def _letters() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     return letters
 
 
-_LETTERS = _letters()
+LETTERS = _letters()
 
 
 def least_shingle(text: str, n: int) -> int:

@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from llmsynth.similarity.compiling import Bytes, Flags, Ints, Longs, Words, compiled
+from llmsynth.similarity.hashing import mixed
 
 _TELLING = 6  # words of an item that have to be its own
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-
-
-@compiled("uint64(uint64)")
-def _mixed(x: np.uint64) -> np.uint64:
-    """The finaliser of SplitMix64: every bit of the result depends on every bit of x."""
-    x ^= x >> np.uint64(30)
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @compiled("int64(bytes, bytes, words, ints, ints)")
@@ -38,12 +29,12 @@ def words(data: Bytes, letters: Bytes, out: Words, begins: Ints, ends: Ints) -> 
                 begins[count] = at
             word = (word ^ np.uint64(letter)) * np.uint64(0x100000001B3)
         elif inside:
-            out[count] = _mixed(word)
+            out[count] = mixed(word)
             ends[count] = at
             count += 1
             inside = False
     if inside:
-        out[count] = _mixed(word)
+        out[count] = mixed(word)
         ends[count] = data.size
         count += 1
     return count
@@ -61,7 +52,7 @@ def grams(text: Words, n: int, out: Words) -> None:
         if i >= n:
             value -= out_of * text[i - n]
         if i >= n - 1:
-            out[i - n + 1] = _mixed(value + np.uint64(n))
+            out[i - n + 1] = mixed(value + np.uint64(n))
 
 
 @compiled("int64(uint64, words, ints, int64)")

@@ -23,7 +23,7 @@ import numpy as np
 
 from llmsynth.similarity import span_kernels as kernels
 from llmsynth.similarity.compiling import Flags, Ints, Longs, Words, room
-from llmsynth.similarity.shingles import _LETTERS
+from llmsynth.similarity.shingles import LETTERS
 from llmsynth.text import normalise
 
 _NEAR = 4  # words in a run that speaks for a near match
@@ -64,7 +64,7 @@ def words_of(text: str) -> Text:
         data = _UNSPACED.sub(r" \g<0> ", normalise(text)).encode("utf-8", "surrogatepass")
     most = len(data) // 2 + 1
     words, begins, ends = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
-    count = kernels.words(np.frombuffer(bytearray(data), np.uint8), _LETTERS, words, begins, ends)
+    count = kernels.words(np.frombuffer(bytearray(data), np.uint8), LETTERS, words, begins, ends)
     return Text(data, words[:count], begins[:count], ends[:count])
 
 

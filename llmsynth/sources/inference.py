@@ -74,6 +74,8 @@ class Values:
             return "float64" if self._least >= -_EXACT and self._most <= _EXACT else None
         if kinds == {list} and self._elements is not None:
             item = self._elements._type()
+            if item is None and self._elements._kinds == {dict}:  # tools, or turns of which some call them
+                item = "object"
             return None if item is None else type_name(item=item)
         if kinds == {dict} and self._fields and self._alike:
             inner = {name: values._type() for name, values in self._fields.items()}

@@ -35,15 +35,15 @@ class Row(NamedTuple):
         return f"{self.file}:{self.number}"
 
 
-def read_rows(path: str | Path) -> Iterator[Row]:
-    """The rows of a file, or of the train split of a `datasets` folder, in order and streaming.
+def read_rows(path: str | Path, split: str | None = None) -> Iterator[Row]:
+    """The rows of a file, or of one split of a `datasets` folder, the train split if not said, in order and streaming.
 
     A row that cannot be read comes as a `Row` with a problem, and reading goes on
     where that is possible; SourceError is for a file that cannot be read at all.
     """
     path = Path(path)
     try:
-        for name, file, read in data_files(path):
+        for name, file, read in data_files(path, split):
             yield from read(file, name)
     except OSError as error:
         raise SourceError(
@@ -70,13 +70,31 @@ def kind_of(value: object) -> str:
 Reader = Callable[[Path, str], Iterator[Row]]
 
 
-def data_files(path: Path) -> Iterator[tuple[str, Path, Reader]]:
+def splits_in(path: str | Path) -> list[str]:
+    """The splits of a source, as its files are named, `train` first; of a file, or of files without such names, it."""
+    path = Path(path)
+    if (path / "dataset_dict.json").is_file():
+        found = _strings(path / "dataset_dict.json", lambda content: content["splits"])
+    else:
+        names = [_SPLIT.fullmatch(file.stem) for file in (_tables(path) if path.is_dir() else ())]
+        found = list(dict.fromkeys(name[1] for name in names if name)) if all(names) else []
+    if wrong := [name for name in found if not re.fullmatch(r"\w+(?:[.-]\w+)*", name)]:  # they become names of files
+        raise SourceError(
+            f"{path}: {wrong[0]!r} is no name of a split", "Split names are words, such as train or test."
+        )
+    return sorted(found, key=lambda name: name != "train") or ["train"]
+
+
+_SPLIT = re.compile(r"(\w+?)(?:-\d{5}-of-\d{5}|-\d+)?")
+
+
+def data_files(path: Path, split: str | None = None) -> Iterator[tuple[str, Path, Reader]]:
     """The files that the rows of a file or folder are read from: what rows call them, the path, and how.
 
     Raises `SourceError` where there are none.
     """
     if path.is_dir():
-        for file in _files_of_folder(path):
+        for file in _files_of_folder(path, split):
             name = str(file.absolute().relative_to(path.absolute().parent))
             yield name, file, _arrow if file.suffix == ".arrow" else _parquet
         return
@@ -97,12 +115,12 @@ def _nearest(path: Path) -> str:
     return f"Did you mean {path.with_name(close[0])}?" if close else "Check the path."
 
 
-def _files_of_folder(folder: Path) -> list[Path]:
-    """The data files of what `save_to_disk` wrote, or else the Parquet files, of the train split."""
+def _files_of_folder(folder: Path, wanted: str | None) -> list[Path]:
+    """The data files of what `save_to_disk` wrote, or else the Parquet files: of a split, by default the train's."""
     home = folder
     if (folder / "dataset_dict.json").is_file():
         splits = _strings(folder / "dataset_dict.json", lambda content: content["splits"])
-        split = "train" if "train" in splits else splits[0] if len(splits) == 1 else None
+        split = wanted or ("train" if "train" in splits else splits[0] if len(splits) == 1 else None)
         if split is None:
             raise SourceError(
                 f"{folder} has no train split: its splits are {', '.join(splits) or 'none'}",
@@ -119,7 +137,8 @@ def _files_of_folder(folder: Path) -> list[Path]:
             "A folder needs data/*.parquet, *.parquet, what Dataset.save_to_disk writes, or, for seeds, qna.yaml files"
             " in folders below; or name one file in it.",
         )
-    return [file for file in files if file.name.startswith("train")] or files
+    own = [file for file in files if file.stem == wanted or file.name.startswith(f"{wanted or 'train'}-")]
+    return own or [file for file in files if wanted is None and file.name.startswith("train")] or files
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -263,14 +282,27 @@ def _table(batches: Iterator[Any], path: Path, name: str) -> Iterator[Row]:
     number = 0
     try:
         for batch in batches:
+            decode = _decoding(batch.schema)
             for values in _values(_readable(batch)):
                 number += 1
+                for column, kind in decode.items():
+                    if values:
+                        values[column] = kind.decoded(values[column])
                 yield Row(name, number, values or {}, "" if values is not None else "holds text that is not UTF-8")
     except pa.ArrowException as error:
         raise SourceError(
             f"{path} cannot be read after row {number}: {error}",
             "The file is damaged or of another format: write it again.",
         ) from error
+
+
+def _decoding(schema: Any) -> dict[str, Any]:
+    """The types of the columns whose values are there as JSON text and are meant as they are."""
+    from llmsynth.column_types import column_type, type_of_arrow
+
+    names = {column.name: type_of_arrow(column.type) for column in schema}
+    kinds = {name: column_type(kind) for name, kind in names.items() if kind is not None and "object" in kind}
+    return {name: kind for name, kind in kinds.items() if kind.encoded}
 
 
 def _readable(batch: Any) -> Any:

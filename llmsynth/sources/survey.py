@@ -65,10 +65,10 @@ def survey(path: str | Path) -> Survey:
 
 
 def holds_text(kind: str) -> bool:
-    """Whether a column type is text, or conversations."""
+    """Whether a column type is text, or conversations, as lists of objects of any kind may be."""
     found = column_type(kind)
     turns = found.item.fields.keys() if found.item else set()
-    return found.name in ("string", "messages") or any(turns >= needed for needed in TURN)
+    return found.name in ("string", "messages", "list<object>") or any(turns >= needed for needed in TURN)
 
 
 def survey_rows(rows: Iterable[Row], digest: str) -> Survey:

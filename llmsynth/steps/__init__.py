@@ -6,8 +6,9 @@ function from a record to a reason (None keeps the record).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from llmsynth.record import Record
@@ -41,6 +42,10 @@ STEPS = {
     "fineweb": "llmsynth.steps.filters.web_text:FineWeb",
     # contamination
     "decontaminate": "llmsynth.steps.decontaminate:Decontaminate",
+    # answers, and pairs of them
+    "evolution-pairs": "llmsynth.steps.evolution_pairs:EvolutionPairs",
+    "preference": "llmsynth.steps.preference:Preference",
+    "respond": "llmsynth.steps.respond:Respond",
     # scores
     "deita": "llmsynth.steps.deita:Deita",
     "heuristics": "llmsynth.steps.heuristics:Heuristics",
@@ -59,10 +64,39 @@ class Step(Protocol):
 
     Called batch by batch in the order of the records, so it may keep an index of what it has seen. One that does not,
     and makes of a record what follows from that record alone, is a frozen dataclass. What it reads or asks a model for
-    is checked in `validate(run)`, where there is one, before anything is paid for.
+    is checked in `validate(run)`, where there is one, before anything is paid for. One that asks a model tells what it
+    will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
+    If it keeps no index either, and makes all requests of a batch before it awaits anything, but for what it does once,
+    it has `overlaps = True`: then the next batches are given to it while it waits for answers.
+    One that makes columns of the dataset, or takes some away, has `columns_after(columns)`: from those before it, name
+    to type, to those behind it; and where steps behind it may ask about what it makes, `like_after(records)`: from some
+    records that are like those before it to some like those behind it.
     """
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]: ...
+
+
+def afterwards(steps: Sequence[Step], folder: Path, run: Run) -> None:
+    """Let steps change the records in `folder` by what is known only once all are there.
+
+    A step that does has `afterwards(records, run)`, which is given a function that reads the records from the first
+    one on, and returns the same ones in the same order, dropped or not as before.
+    """
+    from llmsynth.dataset import read_records, rewriting
+
+    for step in steps:
+        change = getattr(step, "afterwards", None)
+        if change is not None:
+            with rewriting(folder) as writer:
+                writer.write(change(lambda: read_records(folder), run))
+
+
+def columns_behind(steps: Iterable[Step], columns: Mapping[str, str]) -> Mapping[str, str]:
+    """The columns of the dataset, name to type, once its records have gone through the steps."""
+    for step in steps:
+        if (after := getattr(step, "columns_after", None)) is not None:
+            columns = after(columns)
+    return columns
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import mean
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate, scaled, tokens_per_answer
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request
 from llmsynth.run import Run
 from llmsynth.steps._scoring import MOST_CHARACTERS, answers, traced, unanswered, unscored
 from llmsynth.steps._task import Columns, NoTask, Task, task_of, turns_of
+from llmsynth.text import rough_tokens
 
 Asking = Callable[[Task], Sequence[Request]]
 Reading = Callable[[Record, Task, Sequence[Completion]], Record]
@@ -48,13 +51,56 @@ async def asked(
     told = iter(await answers(run.model(role), requests))
     for place, tasks, count in waiting:
         completions = [next(told) for _ in range(count)]
-        record = batch[place]
+        record = traced(batch[place], completions)
         failed = next((completion for completion in completions if completion.failure), None)
         if failed is not None:
             done[place] = unanswered(record, run, step, failed)
         else:
-            done[place] = reading(traced(record, completions), tasks[-1], completions)
+            done[place] = reading(record, tasks[-1], completions)
     return done
+
+
+def forecast(
+    rows: Expected,
+    run: Run,
+    *,
+    role: str,
+    columns: Columns,
+    asking: Asking,
+    reply: Callable[[Task], str] | None,
+    every_turn: bool = False,
+    more: int = 0,
+) -> list[StageEstimate]:
+    """What a step that works by `asked` will ask for, going by what it would ask about rows like those to come.
+
+    reply: a text like the reply to a question about a task; None for a model that generates nothing.
+    more: requests besides those about the rows, such as about a gold file's.
+    """
+    asked_of = [_questions(record, asking, columns, every_turn) for record in rows.like]
+    if not any(asked_of):  # rows that get the columns only on their way, and that these stand for
+        columns = Columns()
+        asked_of = [_questions(record, asking, columns, every_turn) for record in rows.like]
+    questions = [pair for pairs in asked_of for pair in pairs]
+    if not questions:
+        return []
+    requests = round(rows.rows * len(questions) / len(rows.like)) + more
+    spent = tokens_per_answer(role, rows.past)
+    if spent is None:
+        said = 0.0 if reply is None else mean(rough_tokens(reply(task)) for task, _ in questions)
+        spent = mean(_tokens(request) for _, request in questions), said
+    limit = questions[0][1].sampling.override(dict(run.model(role).sampling)).max_tokens
+    return [scaled(role, requests, *spent, 0 if reply is None else limit)]
+
+
+def _questions(record: Record, asking: Asking, columns: Columns, every_turn: bool) -> list[tuple[Task, Request]]:
+    """Every request about a record, with the task that it is about."""
+    tasks = _tasks(record, columns, every_turn)
+    return [] if isinstance(tasks, NoTask) else [(task, request) for task in tasks for request in asking(task)]
+
+
+def _tokens(request: Request) -> float:
+    texts = [message["content"] for message in request.messages]
+    return sum(map(rough_tokens, (*texts, *request.continuations)))
 
 
 def _tasks(record: Record, columns: Columns, every_turn: bool) -> list[Task] | NoTask:

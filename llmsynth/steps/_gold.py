@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,22 +66,12 @@ def choice_agreement(theirs: Sequence[str | None], ours: Sequence[str | None]) -
 
 
 def _marks(gold: Gold, name: str, ours: Sequence[float | None]) -> dict[str, Any]:
-    from llmsynth.agreement import accuracy, cohen_kappa, pearson, spearman, weighted_kappa
+    from llmsynth import agreement
 
     theirs = [_number(value, row, name) for value, row in zip(gold.verdicts[name], gold.rows, strict=True)]
-    both = [(a, b) for a, b in zip(theirs, ours, strict=True) if a is not None and b is not None]
-    left, right = [a for a, _ in both], [b for _, b in both]
-    whole = [math.floor(value + 0.5) for value in left], [math.floor(value + 0.5) for value in right]
-    bias = sum(right) / len(both) - sum(left) / len(both) if both else None
-    return {
-        **_counts(theirs, ours, len(both)),
-        "accuracy": _short(accuracy(*whole)),
-        "cohen_kappa": _short(cohen_kappa(*whole)),
-        "weighted_kappa": _short(weighted_kappa(left, right)),
-        "spearman": _short(spearman(left, right)),
-        "pearson": _short(pearson(left, right)),
-        "bias": _short(bias),
-    }
+    both = sum(a is not None and b is not None for a, b in zip(theirs, ours, strict=True))
+    found = agreement.mark_agreement(theirs, ours)
+    return {**_counts(theirs, ours, both), **{key: _short(value) for key, value in found.items()}}
 
 
 def _counts(theirs: Sequence[object], ours: Sequence[object], both: int) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from llmsynth.families import families_of
 from llmsynth.model import Model
 from llmsynth.record import Drop, Record
-from llmsynth.request import Completion, Request
+from llmsynth.request import Completion, Failure, Request
 from llmsynth.run import Run
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,22 @@ def unanswered(record: Record, run: Run, step: str, completion: Completion) -> R
     """The record whose question has no answer: failed, to be asked again, or without a score where that is in vain."""
     failure = completion.failure
     assert failure is not None
-    if failure.final or failure.kind in _HOPELESS:
+    if in_vain(failure):
         return unscored(record, run, step, failure.kind, failure.message)
     reasons = _tally(run, step)["failed"]
     reasons[failure.kind] = reasons.get(failure.kind, 0) + 1
+    return failed(record, step, completion)
+
+
+def in_vain(failure: Failure) -> bool:
+    """Whether asking again would come to nothing else."""
+    return failure.final or failure.kind in _HOPELESS
+
+
+def failed(record: Record, step: str, completion: Completion) -> Record:
+    """The record that is to be asked about again, as it got no answer."""
+    failure = completion.failure
+    assert failure is not None
     detail = f"{step}: {failure.message} ({failure.attempts} attempts)"
     return dataclasses.replace(record, dropped=Drop(failure.kind, detail, failed=True))
 
@@ -61,6 +74,48 @@ def traced(record: Record, completions: Sequence[Completion]) -> Record:
         told = [_TRAIL[name](completion) for completion in completions]
         meta[name] = [*meta.get(name, ()), *told]
     return dataclasses.replace(record, meta=meta)
+
+
+def made_by(record: Record, completions: Sequence[Completion]) -> Record:
+    """The record with completions at the end of its trail that are part of it, rather than judge it."""
+    before = len(record.meta.get("journal", ()))
+    record = traced(record, completions)
+    if record.meta["completions"] < before:  # it has been judged already: those that made it are no longer the first
+        return record
+    return dataclasses.replace(record, meta={**record.meta, "completions": before + len(completions)})
+
+
+def judged_with(record: Record, candidates: Sequence[Record]) -> Record:
+    """The record with what judged its candidates, which are records of their own, at the end of its trail."""
+    told = {
+        name: [one for c in candidates for one in c.meta.get(name, ())[c.meta.get("completions", 0) :]]
+        for name in _TRAIL
+    }
+    if not told["journal"]:
+        return record
+    meta = dict(record.meta)
+    meta.setdefault("completions", len(meta.get("journal", ())))
+    lists = [name for name in _TRAIL if name in meta]
+    for name in lists if "journal" in lists else _TRAIL:
+        meta[name] = [*meta.get(name, ()), *told[name]]
+    return dataclasses.replace(record, meta=meta)
+
+
+def trail_of(model: str, key: str) -> dict[str, Any]:
+    """The trail of a candidate that one completion made."""
+    told = {"stages": "", "prompts": "", "models": model, "sampling": {}, "finish_reasons": "", "journal": key}
+    return {"completions": 1, **{name: [value] for name, value in told.items()}}
+
+
+async def answers_by_role(run: Run, requests: Mapping[str, Sequence[Request]]) -> dict[str, list[Completion]]:
+    """What the requests to several roles' models come to, all asked at once, in their order."""
+    tasks = [asyncio.ensure_future(answers(run.model(role), asked)) for role, asked in requests.items()]
+    try:
+        return dict(zip(requests, await asyncio.gather(*tasks), strict=True))
+    finally:
+        for task in tasks:  # where one of them ends the run
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def answers(model: Model, requests: Sequence[Request]) -> list[Completion]:

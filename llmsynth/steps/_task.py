@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,10 +74,10 @@ def turns_of(record: Record, columns: Columns) -> list[Task] | NoTask:
     if columns.output in record.fields or columns.messages not in record.fields:
         task = task_of(record, columns)
         return task if isinstance(task, NoTask) else [task]
-    said = turns(record.fields[columns.messages]) or []
+    conversation = turns(record.fields[columns.messages]) or []
     tasks: list[Task] = []
-    for end in (n for n, (who, _) in enumerate(said, 1) if who == "assistant"):
-        task = _last_turn(said[:end], columns, record)
+    for end in (n for n, (who, _) in enumerate(conversation, 1) if who == "assistant"):
+        task = _last_turn(conversation[:end], columns, record)
         if isinstance(task, NoTask):
             return task
         tasks.append(task)
@@ -85,8 +86,8 @@ def turns_of(record: Record, columns: Columns) -> list[Task] | NoTask:
 
 def answer_in(value: Any) -> str | None:
     """An answer as text: also the last turn of a conversation, as preference data has them."""
-    if (said := turns(value)) is not None:
-        return said[-1][1] if said[-1][0] == "assistant" else None
+    if (conversation := turns(value)) is not None:
+        return conversation[-1][1] if conversation[-1][0] == "assistant" else None
     return plain_text(value)
 
 
@@ -99,13 +100,17 @@ def plain_text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int | float) else None
 
 
-def _last_turn(said: list[tuple[str, str]] | None, columns: Columns, record: Record) -> Task | NoTask:
-    if said is None:
+def said(spoken: Sequence[tuple[str, str]]) -> str:
+    """The turns of a conversation as one text, which tells who speaks where there is more than one."""
+    return spoken[0][1] if len(spoken) == 1 else "\n\n".join(f"{who}: {text}" for who, text in spoken)
+
+
+def _last_turn(conversation: list[tuple[str, str]] | None, columns: Columns, record: Record) -> Task | NoTask:
+    if conversation is None:
         return NoTask("no_text", f"the field {columns.messages!r} holds no conversation")
-    *before, (who, answer) = said
+    *before, (who, answer) = conversation
     if who != "assistant" or not answer.strip():
         return NoTask("no_text", f"the field {columns.messages!r} does not end in an answer")
     if not any(text.strip() for _, text in before):
         return NoTask("no_text", f"nothing comes before the answer in {columns.messages!r}")
-    asked = before[0][1] if len(before) == 1 else "\n\n".join(f"{who}: {text}" for who, text in before)
-    return Task(asked, "", answer, plain_text(record.fields.get(columns.source)) or "")
+    return Task(said(before), "", answer, plain_text(record.fields.get(columns.source)) or "")

@@ -6,19 +6,24 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing.answers import Kind, canonical_answer, kind_of_answer
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import Asking, asked, forecast
 from llmsynth.steps._scoring import add_to, scored, unscored
 from llmsynth.steps._task import Columns, Task
 
 NAME = "self_consistency"
+_THOUGHT = (
+    "First I look at what is given and at what is asked for. Then I work it out step by step, writing down what each "
+    "step comes to, and check the last one against what was given before I say what the result is.\nAnswer:"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class SelfConsistency:
     agree: drop a record whose own answer comes to another result, as `answer_disagrees`.
     role: the model that is asked, `default` if there is none.
     """
+
+    overlaps: ClassVar[bool] = True
 
     samples: int = 8
     kind: Literal["auto", "number", "yes_no", "label", "code", "text"] = "auto"
@@ -56,7 +63,26 @@ class SelfConsistency:
         self._prompt(run)
         run.model(self.role)
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """As many requests a row as there are samples."""
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self.columns,
+            asking=self._asking(run),
+            reply=lambda task: f"{_THOUGHT} {task.output}",
+        )
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
+        def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
+            return self._judged(record, task, completions, run)
+
+        return await asked(
+            batch, run, step=NAME, role=self.role, columns=self.columns, asking=self._asking(run), reading=reading
+        )
+
+    def _asking(self, run: Run) -> Asking:
         prompt = self._prompt(run)
 
         def asking(task: Task) -> list[Request]:
@@ -65,10 +91,7 @@ class SelfConsistency:
             )
             return [Request(self.role, messages, self.sampling, prompt.id)] * self.samples
 
-        def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
-            return self._judged(record, task, completions, run)
-
-        return await asked(batch, run, step=NAME, role=self.role, columns=self.columns, asking=asking, reading=reading)
+        return asking
 
     def _prompt(self, run: Run) -> Prompt:
         return run.prompts.load("self_consistency/answer", {"instruction", "input", "kind", "labels"})

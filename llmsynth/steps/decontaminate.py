@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmsynth.benchmarks import Benchmarks
 from llmsynth.columns import joined
@@ -31,9 +33,11 @@ class Decontaminate:
     shortest: texts of the benchmarks of fewer words are not looked for.
     common: n-grams that more texts of the benchmarks hold are set phrases and tell nothing.
     action: "flag" keeps the record; either way meta `contamination` has the row, the kind of match, the share of the
-        row's text and the matched words, and the score `contamination` is that share.
+        row's text and the matched words, and the score `contamination` is that share; of several such steps, the
+        largest one.
 
-    The report has the counts and first finds by benchmark. Memory by the words of the benchmarks, about 50 bytes each.
+    The report has the counts and first finds by benchmark, of each such step by itself. Memory by the words of the
+    benchmarks, about 50 bytes each.
     """
 
     against: tuple[str, ...]
@@ -54,13 +58,15 @@ class Decontaminate:
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         judged = [record if record.dropped else self._judge(record) for record in batch]
-        run.notes[_NOTE] = self._benchmarks.report()
+        report = {**self._benchmarks.report(), "on": list(self.on)}
+        run.notes[_note(run, report)] = report
         return judged
 
     def _judge(self, record: Record) -> Record:
         found = self._benchmarks.find(joined(record, self.on), record.id)
-        if found is None:
-            return record.scored(contamination=0.0)
+        before = record.scores.get("contamination", 0.0)
+        if found is None or (self.action == "flag" and found.share < before):
+            return record.scored(contamination=before)
         evidence = {
             "row": found.id,
             "kind": found.kind,
@@ -72,3 +78,16 @@ class Decontaminate:
         if self.action == "flag":
             return record
         return record.drop("contaminated", f"{found.kind} match with {found.id}: {shorten(found.text)}")
+
+
+def _note(run: Run, report: Mapping[str, Any]) -> str:
+    """Under which name a step's counts are in the report: a second one that looks for something else has its own."""
+    name, number = _NOTE, 1
+    while isinstance(noted := run.notes.get(name), Mapping) and _what(noted) != _what(report):
+        number += 1
+        name = f"{_NOTE} {number}"
+    return name
+
+
+def _what(report: Mapping[str, Any]) -> list[Any]:
+    return [list(report["benchmarks"]), *(report[name] for name in ("ngram", "near", "shortest", "on"))]

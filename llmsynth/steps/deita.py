@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.likelihood import chances, read
 from llmsynth.parsing import parse_marks
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import Asking, asked, forecast
 from llmsynth.steps._scoring import note, scored, unscored
 from llmsynth.steps._task import Columns, Task
 
@@ -37,6 +38,8 @@ class Deita:
     trained here.
     """
 
+    overlaps: ClassVar[bool] = True
+
     turns: Literal["mean", "sum"] = "mean"
     role: str = "deita"
     columns: Columns = Columns()
@@ -46,22 +49,21 @@ class Deita:
         self._prompts(run)
         run.model(self.role)
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """Two requests for every answer of a row."""
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self.columns,
+            asking=self._asking(run),
+            reply=None if self._expects(run) else lambda _: _SCALE[-1],
+            every_turn=True,
+        )
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
-        complexity, quality = self._prompts(run)
-        expected = bool(getattr(run.model(self.role).backend, "likelihoods", ""))
+        expected = self._expects(run)
         note(run, "deita", "by", "expectation over the next token" if expected else "the number in the reply")
-
-        def request(prompt: Prompt, **variables: str) -> Request:
-            messages = prompt.render(**variables)
-            if expected:
-                return Request(self.role, messages, prompt=prompt.id, continuations=_SCALE)
-            return Request(self.role, messages, self.sampling, prompt.id)
-
-        def asking(task: Task) -> list[Request]:
-            return [
-                request(complexity, instruction=task.question),
-                request(quality, instruction=task.question, output=task.output),
-            ]
 
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             read_all = [_expected(c) if expected else _said(c) for c in completions]
@@ -82,10 +84,29 @@ class Deita:
             step="deita",
             role=self.role,
             columns=self.columns,
-            asking=asking,
+            asking=self._asking(run),
             reading=reading,
             every_turn=True,
         )
+
+    def _asking(self, run: Run) -> Asking:
+        complexity, quality = self._prompts(run)
+        expected = self._expects(run)
+
+        def request(prompt: Prompt, **variables: str) -> Request:
+            messages = prompt.render(**variables)
+            if expected:
+                return Request(self.role, messages, prompt=prompt.id, continuations=_SCALE)
+            return Request(self.role, messages, self.sampling, prompt.id)
+
+        return lambda task: [
+            request(complexity, instruction=task.question),
+            request(quality, instruction=task.question, output=task.output),
+        ]
+
+    def _expects(self, run: Run) -> bool:
+        """Whether a score is an expectation rather than a number that the model writes."""
+        return bool(getattr(run.model(self.role).backend, "likelihoods", ""))
 
     def _prompts(self, run: Run) -> tuple[Prompt, Prompt]:
         return (

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing import parse_marks
 from llmsynth.prompts import Prompt
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.rubric import Rubric, rubric_of
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import asked, forecast
 from llmsynth.steps._gold import Gold, mark_agreement
 from llmsynth.steps._scoring import answers, note, noted, scored, unscored, warn_of_family
 from llmsynth.steps._task import Columns, Task
 
 _OVERALL = "judge"  # the column of a gold file
+_FAULT = "The worst fault is that the answer does not say how sure it is. What it tells is right, and it is clear."
 VARIABLES = {"rubric", "instruction", "input", "source", "output"}
 
 
@@ -36,6 +39,8 @@ class Judge:
     generators: the models that wrote the answers, where the records do not tell.
     """
 
+    overlaps: ClassVar[bool] = True
+
     rubric: str = "answer"
     gold: str = ""
     role: str = "judge"
@@ -50,6 +55,22 @@ class Judge:
         run.model(self.role)
         if self.gold:
             Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
+
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """One request a row, and one for each of the gold file."""
+        examiner = self._examiner(run)
+        rubric = examiner.rubric
+        gold = len(Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names]).rows) if self.gold else 0
+        marks = "\n".join(f"{name}: {rubric.most:g}" for name in rubric.names)
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self.columns,
+            asking=lambda task: [examiner.request(task)],
+            reply=lambda _: f"{_FAULT}\n{marks}",
+            more=gold,
+        )
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         examiner = self._examiner(run)
@@ -89,6 +110,7 @@ class Judge:
         ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}
         ours[_OVERALL] = [rubric.overall(marks) if marks else None for marks in read]
         note(run, self.name, "agreement", mark_agreement(gold, ours))
+        note(run, self.name, "gold_answers", {self.role: len(completions)})
 
 
 @dataclass(frozen=True)

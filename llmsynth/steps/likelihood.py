@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.likelihood import Likelihood, read
 from llmsynth.record import Record
 from llmsynth.request import Completion, Message, Request
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked, check_likelihoods
+from llmsynth.steps._asking import asked, check_likelihoods, forecast
 from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
 
@@ -27,6 +28,8 @@ class Perplexity:
     role: a model that tells how likely texts are: `transformers`, or `openai` with api: completions.
     """
 
+    overlaps: ClassVar[bool] = True
+
     given: bool = True
     least: float | None = None
     most: float | None = None
@@ -40,11 +43,12 @@ class Perplexity:
     def validate(self, run: Run) -> None:
         check_likelihoods(run, self.role, "perplexity", texts=True)
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """One pass of the model a row; nothing is generated."""
+        return forecast(rows, run, role=self.role, columns=self.columns, asking=self._asking, reply=None)
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         self.validate(run)
-
-        def asking(task: Task) -> list[Request]:
-            return [_request(self.role, task, given=self.given)]
 
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             told = _told(completions[0])
@@ -57,8 +61,11 @@ class Perplexity:
             return record
 
         return await asked(
-            batch, run, step="perplexity", role=self.role, columns=self.columns, asking=asking, reading=reading
+            batch, run, step="perplexity", role=self.role, columns=self.columns, asking=self._asking, reading=reading
         )
+
+    def _asking(self, task: Task) -> list[Request]:
+        return [_request(self.role, task, given=self.given)]
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ class IFD:
     Both are of the same tokens, the answer's as tokenized by itself. Each answer costs two passes of the model.
     """
 
+    overlaps: ClassVar[bool] = True
+
     measure: Literal["perplexity", "loss"] = "perplexity"
     drop_at: float | None = None
     role: str = "ifd"
@@ -91,11 +100,12 @@ class IFD:
     def validate(self, run: Run) -> None:
         check_likelihoods(run, self.role, "ifd", texts=True)
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """Two passes of the model a row; nothing is generated."""
+        return forecast(rows, run, role=self.role, columns=self.columns, asking=self._asking, reply=None)
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         self.validate(run)
-
-        def asking(task: Task) -> list[Request]:
-            return [_request(self.role, task, given=True), _request(self.role, task, given=False)]
 
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             given, alone = _told(completions[0]), _told(completions[1])
@@ -109,7 +119,12 @@ class IFD:
                 return record.drop("ifd_too_high", f"{ratio:.3f}: the question does not help to write the answer")
             return record
 
-        return await asked(batch, run, step="ifd", role=self.role, columns=self.columns, asking=asking, reading=reading)
+        return await asked(
+            batch, run, step="ifd", role=self.role, columns=self.columns, asking=self._asking, reading=reading
+        )
+
+    def _asking(self, task: Task) -> list[Request]:
+        return [_request(self.role, task, given=True), _request(self.role, task, given=False)]
 
 
 def perplexity(told: Likelihood) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError, SourceError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.parsing import Preference, parse_preference
 from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.rubric import rubric_of
 from llmsynth.run import Run
+from llmsynth.steps._asking import forecast
 from llmsynth.steps._gold import Gold, choice_agreement
 from llmsynth.steps._scoring import (
     MOST_CHARACTERS,
@@ -26,6 +29,10 @@ from llmsynth.steps._scoring import (
 )
 from llmsynth.steps._task import Columns, NoTask, Task, answer_in, task_of
 
+_DIFFERENCE = (
+    "Answer A names what was asked for and stops there. Answer B gives a reason as well, which the question wants. "
+    "Neither says anything wrong.\nVerdict: B"
+)
 VARIABLES = {"rubric", "instruction", "input", "source", "first", "second"}
 _SWAPPED: dict[Preference | None, Preference | None] = {"first": "second", "second": "first", "tie": "tie", None: None}
 _SCORES = {"first": 1.0, "tie": 0.5, "second": 0.0}
@@ -43,6 +50,8 @@ class PairwiseJudge:
     gold: a file of such rows with a column `better`: first, second or tie (or A, B, the fields' names), by people.
     rubric, role, name, generators: as in `Judge`; of the rubric, purpose and criteria are shown, and no marks.
     """
+
+    overlaps: ClassVar[bool] = True
 
     first: str = "chosen"
     second: str = "rejected"
@@ -65,6 +74,23 @@ class PairwiseJudge:
         run.model(self.role)
         if self.gold:
             self._gold()
+
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """Two requests a row, and two for each of the gold file."""
+        requests = self._requests(run)
+
+        def asking(task: Task) -> list[Request]:
+            return requests(task, task.output)  # the other answer is about as long
+
+        return forecast(
+            rows,
+            run,
+            role=self.role,
+            columns=self._first_columns,
+            asking=asking,
+            reply=lambda _: _DIFFERENCE,
+            more=2 * len(self._gold()[0]) if self.gold else 0,
+        )
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         if self.gold and not noted(run, self.name, "agreement"):
@@ -101,6 +127,12 @@ class PairwiseJudge:
 
     async def _ask(self, pairs: list[tuple[Task, str]], run: Run) -> list[tuple[Completion, Completion]]:
         """What the judge says of each pair, straight and swapped."""
+        requests = self._requests(run)
+        told = await answers(run.model(self.role), [request for pair in pairs for request in requests(*pair)])
+        return list(zip(told[::2], told[1::2], strict=True))
+
+    def _requests(self, run: Run) -> Callable[[Task, str], list[Request]]:
+        """What is asked about a task's answer and another one, straight and swapped."""
         prompt = run.prompts.load("judge/pairwise", VARIABLES)
         rubric = rubric_of(self.rubric, run.prompts)
 
@@ -109,17 +141,13 @@ class PairwiseJudge:
             messages = prompt.render(rubric=rubric, first=first, second=second, **seen)
             return Request(self.role, messages, self.sampling, prompt.id)
 
-        requests = []
-        for task, other in pairs:
-            requests += [request(task, task.output, other), request(task, other, task.output)]
-        told = await answers(run.model(self.role), requests)
-        return list(zip(told[::2], told[1::2], strict=True))
+        return lambda task, other: [request(task, task.output, other), request(task, other, task.output)]
 
     def _judged(self, record: Record, run: Run, both: tuple[Completion, Completion]) -> Record:
+        record = traced(record, both)
         for completion in both:
             if completion.failure:
                 return unanswered(record, run, self.name, completion)
-        record = traced(record, both)
         straight, swapped = _verdicts(both)
         if straight is None or swapped is None:
             which = "both orders" if straight is swapped else "one order"
@@ -152,6 +180,7 @@ class PairwiseJudge:
             missing = straight is None or swapped is None
             ours.append(None if missing else straight if straight == swapped else "tie")
         note(run, self.name, "agreement", {"better": choice_agreement(theirs, ours)})
+        note(run, self.name, "gold_answers", {self.role: 2 * len(ours)})
 
     def _better(self, value: Any, place: str) -> str | None:
         """A person's verdict."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.record import Record
 from llmsynth.request import Completion, Message, Request
 from llmsynth.run import Run
-from llmsynth.steps._asking import asked
+from llmsynth.steps._asking import asked, forecast
 from llmsynth.steps._scoring import scored, unscored
 from llmsynth.steps._task import Columns, Task
 
@@ -23,6 +25,8 @@ class RewardModel:
     least: a record below is dropped as `reward_too_low`; null drops none. What is low depends on the model.
     """
 
+    overlaps: ClassVar[bool] = True
+
     role: str = "reward"
     least: float | None = None
     columns: Columns = Columns()
@@ -33,12 +37,12 @@ class RewardModel:
                 f"models.{self.role} is no reward model", f"models: {{{self.role}: {{use: reward, model: ...}}}}"
             )
 
+    def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
+        """One pass of the model a row; nothing is generated."""
+        return forecast(rows, run, role=self.role, columns=self.columns, asking=self._asking, reply=None)
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         self.validate(run)
-
-        def asking(task: Task) -> list[Request]:
-            question = Message(role="user", content=task.question)
-            return [Request(self.role, (question, Message(role="assistant", content=task.output)))]
 
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             reward = _number(completions[0].text)
@@ -50,8 +54,12 @@ class RewardModel:
             return record
 
         return await asked(
-            batch, run, step="reward", role=self.role, columns=self.columns, asking=asking, reading=reading
+            batch, run, step="reward", role=self.role, columns=self.columns, asking=self._asking, reading=reading
         )
+
+    def _asking(self, task: Task) -> list[Request]:
+        question = Message(role="user", content=task.question)
+        return [Request(self.role, (question, Message(role="assistant", content=task.output)))]
 
 
 def _number(text: str) -> float | None:

@@ -113,7 +113,7 @@ def semantic(records: list[Record], peers: str) -> None:
     """Search alone, on vectors made before, so that a peer that is given the vectors does the same work."""
     texts = [str(record.fields["instruction"]) for record in records]
     vectors = StaticEmbedder().vectors(texts)
-    step = SemanticDuplicates(("instruction",), embedder=f"{__name__}:Ready")
+    step = SemanticDuplicates(("instruction",), 0.9, embedder=f"{__name__}:Ready")
     Ready.vectors = dict(zip(texts, vectors, strict=True))
     spent, kept = deduplicated(step, records)
     shape = f"{len(records):,} x {vectors.shape[1]}"

@@ -19,6 +19,7 @@ from llmsynth.embed.static import StaticEmbedder
 from llmsynth.sources import read_seeds
 from llmsynth.sources.rows import read_rows
 
+THRESHOLDS = (0.9, 0.95, 0.97)
 CARD = Path(__file__).with_name("card.md")
 PAIRS = [
     ("poem about the sea", "verse about the ocean"),
@@ -38,11 +39,18 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=500)
     options = parser.parse_args()
     if options.data:
-        texts = list(dict.fromkeys(str(row.values.get("instruction", "")) for row in read_rows(options.data)))
+        by_source: dict[str, dict[str, None]] = {}
+        for row in read_rows(options.data):
+            named = by_source.setdefault(str(row.values.get("source", "all")), {})
+            named[str(row.values.get("instruction", ""))] = None
+        sources = {name: list(texts) for name, texts in by_source.items()}
     else:
-        texts = [seed.instruction for seed in read_seeds("builtin")]
+        sources = {"seeds": [seed.instruction for seed in read_seeds("builtin")]}
+    texts = list(dict.fromkeys(text for each in sources.values() for text in each))
     texts = random.Random(0).sample(texts, min(options.texts, len(texts)))
-    figures = compared(texts)
+    teacher = Teacher()
+    drawn = {name: random.Random(0).sample(each, min(options.texts, len(each))) for name, each in sources.items()}
+    figures = compared(texts, teacher) | {"precisions": "\n".join(precision(*each, teacher) for each in drawn.items())}
     examples = "\n".join(f"| {a} | {b} | {ours:.2f} | {theirs:.2f} |" for (a, b), ours, theirs in example_cosines())
     size = sum(path.stat().st_size for path in (FOLDER / "vectors.npz", FOLDER / "tokenizer.json")) / 1e6
     with np.load(FOLDER / "vectors.npz") as stored:
@@ -60,19 +68,28 @@ def main() -> None:
     print(card[card.index("## Measured") : card.index("## Limits")])
 
 
-def compared(texts: list[str]) -> dict[str, str]:
+def compared(texts: list[str], teacher: Teacher) -> dict[str, str]:
     """The figures of the card, as text."""
-    ours, theirs = StaticEmbedder().vectors(texts), Teacher().texts(texts)
+    ours, theirs = StaticEmbedder().vectors(texts), teacher.texts(texts)
     here, there = ours @ ours.T, theirs @ theirs.T
     pairs = np.triu_indices(len(texts), 1)
-    close = here[pairs] >= 0.9
-    agreed = there[pairs][close] >= 0.8
     return {
         "spearman": f"{np.corrcoef(ranks(here[pairs]), ranks(there[pairs]))[0, 1]:.2f}",
         "neighbours": f"{100 * shared_neighbours(here, there, 10):.0f}",
-        "precision": f"{100 * agreed.mean():.0f}" if close.any() else "no",
-        "pairs": f"{close.sum():,}",
     }
+
+
+def precision(name: str, texts: list[str], teacher: Teacher) -> str:
+    """A row of the card's table: of the pairs that are close here, how many are by the teacher too."""
+    ours, theirs = StaticEmbedder().vectors(texts), teacher.texts(texts)
+    pairs = np.triu_indices(len(texts), 1)
+    here, there = (ours @ ours.T)[pairs], (theirs @ theirs.T)[pairs]
+    cells = [name, f"{len(texts):,}"]
+    for threshold in THRESHOLDS:
+        close = here >= threshold
+        share = f"{100 * (there[close] >= 0.8).mean():.0f} % of {close.sum():,}" if close.any() else "no pair"
+        cells.append(share)
+    return f"| {' | '.join(cells)} |"
 
 
 def ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from llmsynth.forecast import StageEstimate, stage_estimate
 from llmsynth.generated import Generated
-from llmsynth.generators._forecast import stage_estimate
 from llmsynth.generators.evol_instruct.operators import choose
-from llmsynth.generators.protocol import StageEstimate
 from llmsynth.prompts import Prompt
 from llmsynth.request import Message
 

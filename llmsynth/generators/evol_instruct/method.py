@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import StageEstimate
 from llmsynth.generated import Generated, joined
 from llmsynth.generators._provenance import Trail, failed
 from llmsynth.generators.evol_instruct.auto import Auto, Improvement
@@ -30,7 +31,7 @@ from llmsynth.generators.evol_instruct.rows import (
     widths,
 )
 from llmsynth.generators.evol_instruct.seeding import Seeding
-from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.generators.protocol import About
 from llmsynth.order import ordered
 from llmsynth.parsing import parse_equality, without_thinking
 from llmsynth.prompts import Prompt

@@ -15,6 +15,7 @@ from llmsynth.generators._provenance import Trail
 from llmsynth.generators._survival import survived
 from llmsynth.generators.evol_instruct.evol_stop import EvolStop, Score
 from llmsynth.generators.evol_instruct.operators import Operator
+from llmsynth.lineage import inherited
 from llmsynth.parsing import parse_rating
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion
@@ -37,7 +38,7 @@ class Row:
 
     lineage: the seed's id. id, text, answer: of the latest accepted instruction. given: the input that it works on.
     history: the operators that made it, in order. more: columns beside instruction, input and output, as its seed has.
-    meta: what the seed's file says of where it belongs.
+    meta: what the seed's file says of where it belongs, or whose relative another generator's record is.
     """
 
     lineage: str
@@ -65,7 +66,7 @@ class Row:
         instruction, given, answer = (str(record.fields.get(name) or "") for name in _TASK)
         text = _whole(instruction, given)
         source = str(record.meta.get("generator", ""))
-        meta = {KEY: record.meta[KEY]} if KEY in record.meta else {}
+        meta = inherited(record)
         return cls(record.id, source, text, given.strip(), record.id, text, answer, more=more, meta=meta)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmsynth.generators._forecast import stage_estimate
+from llmsynth.forecast import StageEstimate, stage_estimate
 from llmsynth.generators.glan.reading import Session, Subject
-from llmsynth.generators.protocol import StageEstimate
 from llmsynth.run import Run
 from llmsynth.taxonomy import Names
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from llmsynth.benchmarks import Benchmarks
 from llmsynth.errors import RecipeError
+from llmsynth.forecast import StageEstimate
 from llmsynth.generators._provenance import Trail, failed, nothing_in
 from llmsynth.generators.glan.account import Account
 from llmsynth.generators.glan.branches import Branch, Branches, Course, NoCourse, Plan, Policy, slug
@@ -17,7 +18,7 @@ from llmsynth.generators.glan.forecast import Shape, forecast
 from llmsynth.generators.glan.reading import Session, read_question, same
 from llmsynth.generators.glan.sampling import Pick
 from llmsynth.generators.glan.schedule import Schedule, Slot, evenness
-from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.generators.protocol import About
 from llmsynth.order import ordered
 from llmsynth.parsing.wrapping import without_thinking
 from llmsynth.record import Drop, Record

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmsynth.errors import RecipeError
-from llmsynth.generators._forecast import stage_estimate
+from llmsynth.forecast import StageEstimate, stage_estimate
 from llmsynth.generators._provenance import Trail, failed, nothing_in, seed_facts
-from llmsynth.generators.protocol import About, StageEstimate
+from llmsynth.generators.protocol import About
 from llmsynth.generators.self_instruct.bootstrap import Bootstrap, Shown
 from llmsynth.generators.self_instruct.filters import InstructionFilter, judge_instances
 from llmsynth.generators.self_instruct.forecast import Survival
