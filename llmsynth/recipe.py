@@ -166,8 +166,8 @@ class Recipe(BaseModel):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
         publish = options.build(Target, self.publish, ("publish",)) if self.publish else None
-        words = options.build(CardWords, self.card, ("card",))
         splits = options.build(Splits, self.splits, ("splits",))
+        words = options.build(CardWords, self.card, ("card",))
         return Built(generator, models, caps, steps, selectors, self.on_error, splits, words, publish)
 
     @property

@@ -89,8 +89,7 @@ def synthesize(
         journal already holds is not asked again.
     watch: called a few times a second with the run.
 
-    Once complete, the dataset is published, if the recipe asks for that.
-    Works inside a running event loop too, such as a notebook's. Raises `LlmsynthError`.
+    Publishes what is complete, if the recipe asks. Works in a notebook's event loop too. Raises `LlmsynthError`.
     """
     target = recipe.build().publish
     if target:

@@ -129,8 +129,10 @@ def check(target: Target) -> None:
         ) from error
 
 
-def ready(target: Target) -> None:
+def ready(target: Target | None) -> None:
     """Raise `PublishError` for what would only come to light when there is something to publish."""
+    if target is None:
+        return
     from huggingface_hub import constants, get_token
 
     check(target)
