@@ -54,12 +54,19 @@ class Sampled:
     def __len__(self) -> int:
         return len(self._drawn)
 
+    def draws(self, id: str) -> bool:
+        """Whether a text of that id would be drawn, as of now: what is not need not be made."""
+        return len(self._drawn) < self.most or self._place(id) >= self._drawn[0][0]
+
     def add(self, id: str, text: str) -> None:
-        entry = (-int(fingerprint(str(self.seed), id)[:16], 16), id, text)
+        entry = (self._place(id), id, text)
         if len(self._drawn) < self.most:
             heapq.heappush(self._drawn, entry)
         else:
             heapq.heappushpop(self._drawn, entry)
+
+    def _place(self, id: str) -> int:
+        return -int(fingerprint(str(self.seed), id)[:16], 16)
 
     def texts(self) -> list[str]:
         """Those drawn, in the order of the draw: the first n of them are what a draw of n would have been."""

@@ -7,24 +7,23 @@ can open a turn of its own.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-import jinja2.meta
-import jinja2.sandbox
 import yaml
 
 from llmsynth.errors import PromptError
 from llmsynth.request import Message, Role
 from llmsynth.text import fingerprint
 
+if TYPE_CHECKING:
+    import jinja2.sandbox
+
 _ROLE_LINE = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE)
 _SUFFIX = ".jinja"
-# what an expression in a template can raise: jinja2 wraps its own errors only
-_RENDER_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Prompt:
         """The messages with the variables filled in. Raises `PromptError` if one is undefined."""
         try:
             return tuple(Message(role=role, content=part.render(variables).strip()) for role, part in self.parts)
-        except _RENDER_ERRORS as error:
+        except _render_errors() as error:
             raise PromptError(f"{self.path}: {error}", "compare it with `llmsynth prompts show`") from error
 
 
@@ -79,7 +78,9 @@ class Prompts:
 
         Raises `PromptError` if it is malformed or uses a variable that is not in `variables`.
         """
-        path = self.path(name + _SUFFIX)
+        import jinja2.meta
+
+        path, environment = self.path(name + _SUFFIX), _environment()
         try:
             source = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -87,9 +88,9 @@ class Prompts:
         parts: list[tuple[Role, jinja2.Template]] = []
         for role, text, line in _split(source):
             try:
-                tree = _ENVIRONMENT.parse(text)
+                tree = environment.parse(text)
                 unknown = jinja2.meta.find_undeclared_variables(tree) - variables
-                template = _ENVIRONMENT.from_string(text)
+                template = environment.from_string(text)
             except jinja2.TemplateSyntaxError as error:
                 raise PromptError(
                     f"{path}, line {line + error.lineno - 1}: {error.message}",
@@ -145,4 +146,15 @@ def _split(source: str) -> list[tuple[Role, str, int]]:
     return parts
 
 
-_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+@functools.cache
+def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
+    import jinja2.sandbox
+
+    return jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+
+
+def _render_errors() -> tuple[type[Exception], ...]:
+    """What an expression in a template can raise: jinja2 wraps its own errors only."""
+    import jinja2
+
+    return jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError

@@ -40,15 +40,14 @@ class Variety:
     def add(self, record: Record) -> None:
         if self._extent == "none" or (record.dropped and not self._curates):
             return
-        text = questions(record, self._on)
-        if not text:
-            return
-        if self._curates:
-            self._all.add(record.id, text)
-        if record.dropped:
-            self._dropped = True
-        else:
-            self._kept.add(record.id, text)
+        self._dropped |= record.dropped is not None
+        into = [self._all] if self._curates else []
+        if not record.dropped:
+            into.append(self._kept)
+        drawing = [sample for sample in into if sample.draws(record.id)]
+        if drawing and (text := questions(record, self._on)):
+            for sample in drawing:
+                sample.add(record.id, text)
 
     async def told(self, run: Run) -> dict[str, Any]:
         """`diversity`: the measures by set; nothing where none was wanted, or no text was kept."""
