@@ -15,6 +15,7 @@ from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
+from llmsynth.layout import answer_column
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -33,7 +34,8 @@ async def write_results(
     folder = directory / "dataset"
     about = built.generator.about
     columns = dict(columns_behind(built.steps, about.columns))
-    used = _Used(heard, ScoreReport(by=tuple(recipe.categories)), Variety(recipe.diversity, built.generator))
+    scores = ScoreReport(answer_column(built.generator), tuple(recipe.categories))
+    used = _Used(heard, scores, Variety(recipe.diversity, built.generator))
     records = used.by(read_records(directory / "records"))
     gaps: Counter[str] = Counter()
     if built.on_error == "null":

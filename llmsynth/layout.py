@@ -17,8 +17,9 @@ from llmsynth.steps import columns_behind
 _ROLES = ("instruction", "input", "output")
 _ASKED = ("instruction", "prompt", "question", "query", "problem")
 _GIVEN = ("input", "context")
-_ANSWERED = ("output", "response", "completion", "answer", "solution")
-_WHOLE = ("messages", "conversations", "conversation", "text", "content")  # question and answer in one
+_ANSWERED = ("output", "response", "completion", "answer", "solution", "chosen")
+_WHOLE = ("messages", "conversations", "conversation", "text", "content", "chosen")  # question and answer in one
+_BESIDE = {"chosen": "rejected"}  # an answer, and what belongs to the row with it, though it is not to be judged as one
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Layout:
         """
         columns = tuple(columns)
         asked, given, answered = (_first(names, columns) for names in (_ASKED, _GIVEN, _ANSWERED))
+        beside = tuple(other for name, other in _BESIDE.items() if name in answered and other in columns)
         if asked and answered:
-            return cls(asked, given, answered, on or (*asked, *given, *answered))
+            return cls(asked, given, answered, on or (*asked, *given, *answered, *beside))
         whole = _first(_WHOLE, columns) or asked
         if on:
             return cls(on[:-1] or on, given, on[-1:], on)
@@ -51,7 +53,7 @@ class Layout:
             raise RecipeError(
                 "which columns hold the text of a row?", f"name them: --on {columns[0] if columns else 'COLUMN'}"
             )
-        return cls(whole, given, whole, whole)
+        return cls(whole, given, whole, (*whole, *beside))
 
     @property
     def answer_is_whole(self) -> bool:
@@ -103,6 +105,17 @@ class Layout:
 
     def _standing_for(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for role in roles for name in getattr(self, role)))
+
+
+def answer_column(generator: Any) -> str:
+    """The column that holds the answers of a generator's rows, as far as the names of its columns tell; else "output"."""
+    texts = getattr(generator, "texts", None)
+    if texts is None:
+        return "output"
+    try:
+        return Layout.of(texts, tuple(getattr(generator, "on", ()))).output[-1]
+    except RecipeError:
+        return "output"
 
 
 def refuse_unread(steps: Iterable[Any], columns: Mapping[str, str], path: options.Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from llmsynth.agreement import pearson, spearman
-from llmsynth.columns import turns
+from llmsynth.columns import text_of, turns
 from llmsynth.record import Record
 from llmsynth.tags import tag_report, tags_of
 from llmsynth.text import fingerprint, word_count
@@ -28,7 +28,8 @@ class ScoreReport:
     Longer answers get higher marks from most judges and reward models, whatever they are worth: a score that goes with
     length selects by length. And a filter that is right on the whole may delete a whole skill.
 
-    output: the field whose words are the length; without it, the last turn of `messages`.
+    output: the field whose words are the length, of a conversation those of its last turn; of a record without it, that
+        of `messages`.
     by: the fields, or keys of the provenance, whose values are categories; of each, 200 values at most, the rest
         together as "(other)".
     """
@@ -92,9 +93,9 @@ class ScoreReport:
 
     def _length(self, record: Record) -> float:
         value = record.fields.get(self.output)
-        if value is None and (said := turns(record.fields.get("messages"))):
-            value = said[-1][1]
-        return float(word_count(str(value))) if value is not None else 0.0
+        value = record.fields.get("messages") if value is None else value
+        said = turns(value)
+        return float(word_count(said[-1][1] if said else text_of(value)))
 
 
 def lines(told: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:

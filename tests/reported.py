@@ -40,6 +40,7 @@ def records(count: int, seed: int = 0, answered: bool = True) -> list[Record]:
             drop = Drop("minhash_duplicate", f"0.875 close to {made[-1].id}")
         elif number % 15 == 4:
             drop = Drop("too_short", "3 words")
+            meta["dropped_by"] = "steps[1] length"
         fields = {"instruction": text, "input": "", "output": words}
         made.append(Record(f"row-{number}", fields, meta, {"quality": rng.random()} if drop is None else {}, drop))
     return made

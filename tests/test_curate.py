@@ -43,7 +43,8 @@ def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
     assert "exact-duplicates" in llmsynth("status", "out").out
     shown = llmsynth("show", "out", "--dropped", "exact_duplicate", "-n", "1").out
     assert shown == "data.jsonl:2\tdropped: exact_duplicate\t'WHAT IS 0 + 1?'\n"
-    assert "dropped (exact_duplicate: same as data.jsonl:1)" in llmsynth("show", "out", "data.jsonl:2").out
+    told = llmsynth("show", "out", "data.jsonl:2").out
+    assert "dropped (exact_duplicate: same as data.jsonl:1, by steps[0] exact-duplicates)" in told
 
 
 def test_there_is_nothing_to_estimate_where_no_step_asks(llmsynth: Any) -> None:  # noqa: F811
@@ -106,6 +107,32 @@ def test_the_instruction_profile_reads_the_columns_that_stand_for_question_and_a
     report = json.loads(Path("out/report.json").read_text())
     assert report["rows"]["kept"] == 4
     assert llmsynth("show", "out", "--dropped", "empty").out.startswith("data.jsonl:5\t")
+
+
+def test_of_preferences_the_chosen_answer_is_judged_and_pairs_that_differ_are_none_of_them_duplicates(
+    llmsynth: Any,  # noqa: F811
+) -> None:
+    rows = [
+        {"prompt": f"Why is number {n} even?", "chosen": f"It is twice {n / 2:g}" + " or so" * n, "rejected": "No."}
+        for n in range(9)
+    ]
+    lines(Path("data.jsonl"), [*rows, {**rows[0], "rejected": "It is odd."}, rows[1]])
+    assert llmsynth("curate", "data.jsonl", "--steps", "exact-duplicates,echo,heuristics", "-o", "out").code == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["rows"]["dropped"] == {"exact_duplicate": 1}
+    assert report["scores"]["heuristics"]["pearson_with_length"] is not None
+
+
+@pytest.mark.parametrize("column", ["conversations", "messages"])
+def test_scores_are_told_with_the_length_of_answers_in_conversations_of_any_name(column: str, llmsynth: Any) -> None:  # noqa: F811
+    turns = [
+        [{"from": "human", "value": "Name rivers."}, {"from": "gpt", "value": "Danube " + "see http://a.org " * n}]
+        for n in range(6)
+    ]
+    lines(Path("data.jsonl"), [{column: said} for said in turns])
+    flagging = ("--steps", "urls", "--set", "steps.0.action=flag")
+    assert llmsynth("curate", "data.jsonl", *flagging, "-o", "out").code == 0
+    assert json.loads(Path("out/report.json").read_text())["scores"]["urls"]["pearson_with_length"] == 1
 
 
 def test_steps_come_from_a_file_too_and_any_option_can_be_set(llmsynth: Any) -> None:  # noqa: F811

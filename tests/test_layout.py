@@ -51,6 +51,8 @@ def test_the_usual_columns_need_no_word() -> None:
         (["messages"], [], ["messages"], ["messages"], ["messages"]),
         (["title", "text"], [], ["text"], ["text"], ["text"]),
         (["title", "text"], ["title"], ["title"], ["title"], ["title"]),
+        (["prompt", "chosen", "rejected"], [], ["prompt", "chosen", "rejected"], ["prompt"], ["chosen"]),
+        (["chosen", "rejected"], [], ["chosen", "rejected"], ["chosen"], ["chosen"]),
         (["q", "a"], ["q", "a"], ["q", "a"], ["q"], ["a"]),
         (["q", "hint", "a"], ["q", "hint", "a"], ["q", "hint", "a"], ["q", "hint"], ["a"]),
     ],

@@ -88,6 +88,8 @@ def test_a_reason_of_the_funnel_shows_its_rows(browser: Any, report: tuple[Path,
         found.page.locator("#funnel .chip", has_text="too short").click()
         assert matches(found.page) == sum(r.dropped is not None and r.dropped.reason == "too_short" for r in rows)
         assert found.page.locator("#list .row").first.inner_text().count("too short") == 1
+        found.page.locator("#list .row").first.click()
+        assert found.page.inner_text("#dropped-by") == "by steps[1] length"
         settled(found)
 
 

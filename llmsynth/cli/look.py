@@ -171,7 +171,8 @@ def print_trail(directory: Path, records: Iterable[Record]) -> None:
             if key in entries and key not in shown:
                 shown.add(key)
                 _print_entry(entries[key])
-        reason = f" ({record.dropped.reason}: {record.dropped.detail})" if record.dropped else ""
+        by = f", by {record.meta['dropped_by']}" if "dropped_by" in record.meta else ""
+        reason = f" ({record.dropped.reason}: {record.dropped.detail}{by})" if record.dropped else ""
         print(f"──── record {record.id}: {record.status}{reason}")
         for name, value in record.fields.items():
             print(f"{name}: {value}")

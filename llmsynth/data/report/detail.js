@@ -11,6 +11,7 @@ async function openRow(number) {
   drawer.replaceChildren(
     el("div", { class: "drawer-top" }, el("h2", {}, visible(record.id)), verdict(record),
       el("button", { type: "button", id: "close", "aria-label": "Close", on: { click: closeRow } }, "✕")),
+    record.meta.dropped_by ? el("p", { class: "muted small", id: "dropped-by" }, `by ${visible(String(record.meta.dropped_by))}`) : "",
     record.detail ? el("p", { class: "muted text" }, visible(record.detail)) : "",
     ...Object.entries(record.fields).map(([name, value]) => field(name, value)),
     el("div", { id: "twin" }), el("div", { id: "asked" }), el("div", { id: "near" }), origin(record));
