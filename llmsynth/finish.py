@@ -52,7 +52,7 @@ async def write_results(
         **await used.variety.told(run),
         "usage": _usage(run),
         "unused_answers": _unused(run, used),
-        "notes": run.notes,
+        "notes": dict(sorted(run.notes.items())),  # in whatever order answers came
     }
     write_card(folder, facts_of(recipe, run, built, infos, used.traces, report, gaps))
     return report
@@ -143,7 +143,7 @@ def _usage(run: Run) -> dict[str, Any]:
             "answers": usage.requests,
             "replayed": usage.replayed,
             "lengthened": usage.lengthened,
-            "failed": dict(usage.failed),
+            "failed": dict(sorted(usage.failed.items())),
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "cost": "unknown" if usage.cost is None else round(usage.cost, 6),

@@ -108,7 +108,7 @@ class Layout:
 
 
 def answer_column(generator: Any) -> str:
-    """The column that holds the answers of a generator's rows, as far as the names of its columns tell; else "output"."""
+    """The column with the answers of a generator's rows, as far as the names of its columns tell; else "output"."""
     texts = getattr(generator, "texts", None)
     if texts is None:
         return "output"

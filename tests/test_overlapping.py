@@ -15,9 +15,11 @@ import pytest
 from llmsynth import Completion, Recipe, Record, Request, Run, synthesize
 from llmsynth.curation import Curation
 from llmsynth.errors import BackendError, RunError
+from llmsynth.finish import _usage
 from llmsynth.funnel import Funnel
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
+from llmsynth.request import RequestFailedError
 from llmsynth.steps.duplicates import ExactDuplicates
 from llmsynth.steps.judge import Judge
 from llmsynth.steps.tags import Tags
@@ -125,6 +127,28 @@ async def test_when_answers_come_changes_nothing(tmp_path: Path, monkeypatch: py
     journal.close()
     assert alone[:2] == told[0]
     assert backend.most <= 32
+
+
+@dataclass
+class Failing(Slow):
+    """Refuses some requests, now for this reason and now for that."""
+
+    async def complete(self, request: Request) -> Completion:
+        completion = await super().complete(request)
+        if (kind := int(request.key[:4], 16) % 40) < 8:
+            raise RequestFailedError(f"http_{(400, 413, 422, 451)[kind % 4]}", "no", retryable=False)
+        return dataclasses.replace(completion, text="?") if kind < 12 else completion
+
+
+async def test_neither_does_it_change_a_letter_of_what_the_report_tells(tmp_path: Path) -> None:
+    told = set()
+    for seed in range(3):
+        journal = Journal(tmp_path / str(seed) / "journal.jsonl")
+        _, _, run = await through(rows(600), steps(), Failing(seed), journal)
+        journal.close()
+        assert len(run.notes["judge"]["unscored"]) > 2
+        told.add(orjson.dumps([run.notes, _usage(run)]))
+    assert len(told) == 1
 
 
 async def test_an_index_sees_the_batches_in_their_order(journal: Journal) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmsynth import FakeBackend, LlmsynthError, Recipe, Result, synthesize
+from llmsynth import FakeBackend, LlmsynthError, Recipe, Result, Run, synthesize
 from llmsynth.errors import RecipeError, RunError, SourceError
 from llmsynth.generators.rows import Rows
 from tests.chained import teacher
@@ -284,3 +284,18 @@ def test_rows_can_be_the_seeds_of_another_generator(tmp_path: Path) -> None:
     assert [id for id in records if "@" not in id] == [f"mine.jsonl:{line}" for line in range(1, 5)]
     assert all(record.fields["source"] == "mine" for record in records.values())
     assert result.report["notes"]["seeds"]["rows"]["kept"] == 4
+
+
+def test_of_a_folder_with_several_splits_it_is_told_which_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("train", "test"):
+        pq.write_table(pa.table({"text": [f"a {name}"]}), tmp_path / f"{name}-00000-of-00001.parquet")
+    rows = Rows(str(tmp_path))
+    assert [record.fields for record in rows.records()] == [{"text": "a train"}]
+    rows.validate(Run({}))
+    assert "the rows of the split train are taken, those of test are not" in caplog.text
+    (tmp_path / "train-00000-of-00001.parquet").unlink()
+    caplog.clear()
+    Rows(str(tmp_path)).validate(Run({}))
+    assert not caplog.text

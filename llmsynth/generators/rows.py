@@ -23,6 +23,7 @@ from llmsynth.sources import read_rows
 from llmsynth.sources.inference import converted
 from llmsynth.sources.licensing import KEY, licenses_in
 from llmsynth.sources.readme import source_of
+from llmsynth.sources.rows import splits_in
 from llmsynth.sources.runs import is_run, kept_records, survey_run
 from llmsynth.sources.survey import Survey, holds_text, survey
 from llmsynth.text import has_lone_surrogate
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 class Rows:
     """The rows of a file, a `datasets` folder, or the records that a run kept, one record each.
 
-    path: JSONL, JSON, CSV, TSV, Parquet, a `datasets` folder or the directory of a run.
+    path: JSONL, JSON, CSV, TSV, Parquet, a `datasets` folder, of which the split `train` is read where it has one, or
+        the directory of a run.
     on: the columns that hold the text of a row, conversations included; a row in which all are empty is dropped.
     columns: those to keep; all when empty. The dataset has them under their names and with their types: those that the
         source declares, else the narrowest that hold all of its values. CSV has text alone.
@@ -108,6 +110,10 @@ class Rows:
         if found.rows == found.unreadable:
             shown = "".join(f"\n  {problem}" for problem in found.problems)
             raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
+        splits = [] if is_run(self.path) else splits_in(self.path)
+        if "train" in splits and len(splits) > 1:
+            others = ", ".join(splits[1:])
+            log.warning("%s: the rows of the split train are taken, those of %s are not", self.name, others)
         for name in (*self.columns, *self.types, *self.on):
             self._check_there(name)
         for name in self._names:

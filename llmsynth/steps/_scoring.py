@@ -31,8 +31,7 @@ def scored(record: Record, run: Run, step: str, **scores: float) -> Record:
 
 def unscored(record: Record, run: Run, step: str, reason: str, detail: str = "") -> Record:
     """The record without the score: never 0, never a default. The reason stays with it and is counted."""
-    reasons = _tally(run, step)["unscored"]
-    reasons[reason] = reasons.get(reason, 0) + 1
+    count(_tally(run, step)["unscored"], reason)
     said = f"{reason}: {detail}" if detail else reason
     return dataclasses.replace(record, meta={**record.meta, f"{step}_unscored": said})
 
@@ -43,8 +42,7 @@ def unanswered(record: Record, run: Run, step: str, completion: Completion) -> R
     assert failure is not None
     if in_vain(failure):
         return unscored(record, run, step, failure.kind, failure.message)
-    reasons = _tally(run, step)["failed"]
-    reasons[failure.kind] = reasons.get(failure.kind, 0) + 1
+    count(_tally(run, step)["failed"], failure.kind)
     return failed(record, step, completion)
 
 
@@ -140,8 +138,22 @@ def warn_of_family(record: Record, run: Run, step: str, judge: str, generators: 
 
 def add_to(run: Run, step: str, name: str) -> None:
     """Count something about a step for the report."""
-    notes = _tally(run, step)
-    notes[name] = notes.get(name, 0) + 1
+    count(_tally(run, step), name)
+
+
+def count(counts: dict[str, Any], name: str) -> None:
+    """Count one more; the names stay in their order, so that it does not matter which answer comes first."""
+    if name in counts:
+        counts[name] += 1
+        return
+    counts[name] = 1
+    in_order(counts)
+
+
+def in_order(counts: dict[str, Any]) -> None:
+    """Put the names in order."""
+    for name in sorted(counts):
+        counts[name] = counts.pop(name)
 
 
 def note(run: Run, step: str, name: str, value: object) -> None:

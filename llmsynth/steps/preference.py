@@ -16,7 +16,7 @@ from llmsynth.run import Run
 from llmsynth.steps._answers import FIELD, Answer, answers_in
 from llmsynth.steps._pair import Against, choose, pair_columns, paired
 from llmsynth.steps._question import Question, question_of
-from llmsynth.steps._scoring import judged_with, trail_of
+from llmsynth.steps._scoring import in_order, judged_with, trail_of
 from llmsynth.steps._task import Columns, NoTask
 from llmsynth.steps.heuristics import Heuristics
 from llmsynth.steps.judge import Judge
@@ -254,3 +254,4 @@ def _count(run: Run, chosen: Answer, rejected: Answer) -> None:
     for which, answer in (("chosen", chosen), ("rejected", rejected)):
         counts = notes["models"].setdefault(answer.model or "unknown", {"chosen": 0, "rejected": 0})
         counts[which] += 1
+    in_order(notes["models"])

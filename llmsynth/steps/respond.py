@@ -17,7 +17,7 @@ from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.steps._answers import FIELD, TYPE, Answer, answers_in, are_answers
 from llmsynth.steps._question import Question, answered_turns, asked_turns, of_conversations, question_of
-from llmsynth.steps._scoring import answers_by_role, failed, in_vain, made_by
+from llmsynth.steps._scoring import answers_by_role, count, failed, in_vain, made_by
 from llmsynth.steps._task import Columns, NoTask
 from llmsynth.text import rough_tokens
 
@@ -323,22 +323,18 @@ def _text(completion: Completion, run: Run) -> str:
     counts["asked"] += 1
     if text:
         counts["answers"] += 1
-        _count(counts["models"], completion.model)
-        _count(counts["finish_reasons"], completion.finish_reason)
+        count(counts["models"], completion.model)
+        count(counts["finish_reasons"], completion.finish_reason)
     elif failure is not None and not in_vain(failure):
-        _count(counts["failed"], failure.kind)
+        count(counts["failed"], failure.kind)
     else:
-        _count(counts["missing"], failure.kind if failure else "empty")
+        count(counts["missing"], failure.kind if failure else "empty")
     return text
 
 
 def _nothing() -> dict[str, Any]:
     """asked = answers + missing + failed, the last two by reason; the answers by model and by why they ended too."""
     return {"asked": 0, "answers": 0, "missing": {}, "failed": {}, "models": {}, "finish_reasons": {}}
-
-
-def _count(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
 
 
 def _told(completion: Completion, text: str) -> Answer:
