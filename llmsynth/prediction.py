@@ -87,7 +87,8 @@ async def predict(recipe: Recipe, directory: Path | None = None) -> Prediction |
     A sample of the rows goes through fresh steps: its speed, what they hold after more and more rows, and how many rows
     survive each are carried over to all rows. The sample is one of whole families: a row is in it if the least of its
     runs of three words, as a hash, is below a bound. So a row brings its copies and near copies along, and as large a
-    share of the sample is dropped as duplicates as of the whole. Steps that ask a model are left out.
+    share of the sample is dropped as duplicates as of the whole. Of steps that ask a model nothing is foreseen but what
+    rows behind them are like.
 
     directory: of the run, where vectors that cost something are kept, so as not to be made twice.
     """
@@ -160,7 +161,8 @@ async def _through(
             longer = len(records) * await _growth(make, step, records[:size], kept, share, run)
             spent = spent.plus(Spent(longer, longer))
     except RecipeError:  # there is no model to be asked here
-        return StagePrediction(name, rows, Spent(), 0, asks=True), records
+        after: Callable[[list[Record]], Iterable[Record]] = getattr(make(), "like_after", list)
+        return StagePrediction(name, rows, Spent(), 0, asks=True), list(after(records))
     per_row = _slope(seen[1:], sizes[1:])
     held = max(0, round(sizes[-1] + per_row * (len(records) / share - seen[-1])))
     return StagePrediction(name, rows, spent.times(1 / share), held), result

@@ -86,6 +86,20 @@ def test_a_step_that_asks_a_model_is_left_out(source: Path) -> None:
     assert expected.stages[0].spent == Spent()
 
 
+def test_what_comes_behind_answers_and_pairs_of_them_is_foreseen(source: Path) -> None:
+    steps = [
+        {"use": "respond", "samples": 2, "columns": {"instruction": "text"}},
+        {"use": "preference", "columns": {"instruction": "text"}},
+        {"use": "where", "keep": "words(chosen) > 0 and score_chosen >= 0"},
+        {"use": "minhash-duplicates", "on": ["prompt"]},
+    ]
+    models = {"default": {"use": "fake", "function": "tests.plugins:last_words"}}
+    expected = foreseen(recipe(source, *steps, models=models))
+    assert [stage.asks for stage in expected.stages] == [True, True, False, False]
+    assert [stage.rows for stage in expected.stages] == [ROWS] * 4
+    assert expected.stages[3].bytes > 2**20
+
+
 class Clock:
     now = 0.0
 

@@ -104,6 +104,16 @@ class Preference:
         )
         return stages
 
+    def like_after(self, records: Sequence[Record]) -> list[Record]:
+        """The records that something can be chosen of, as if the first answer were preferred to the second."""
+        contests = [(record, self._contest(record)) for record in records if not record.dropped]
+        return [
+            dataclasses.replace(like, fields={**like.fields, **dict.fromkeys(_SCORES, 1.0)})
+            for record, contest in contests
+            if isinstance(contest, _Contest)
+            for like in [paired(record, contest.question, *(one.text for one in contest.answers[:2]))]
+        ]
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         done = list(batch)
         contests: dict[int, _Contest] = {}
