@@ -14,6 +14,7 @@ from llmsynth.text import shorten
 
 _EXAMPLES = 5  # of finds, by file, in the report
 _SHOWN = 200  # characters of a matched span
+_KINDS = ("whole", "ngram", "near")
 
 
 class Benchmarks:
@@ -49,24 +50,37 @@ class Benchmarks:
 
     def find(self, text: str, id: str = "") -> Span | None:
         """What of the benchmarks stands in a text; counted for the report, where `id` names the text."""
-        self._looked += 1
+        told = self.looked_at(text, id)
+        return None if told is None else told[1]
+
+    def looked_at(self, text: str, id: str) -> tuple[str, Span] | None:
+        """The same, with the benchmark's name."""
         found = self._index.find(text) if self._counts else None
-        if found is not None:
-            file = found.id.partition("\t")[0]
-            found = found._replace(id=found.id.partition("\t")[2])
-            self._counts[file][found.kind] += 1
-            examples = self._examples.setdefault(file, [])
-            if len(examples) < _EXAMPLES:
-                span = shorten(found.text, _SHOWN)
-                example = {
-                    "record": id,
-                    "row": found.id,
-                    "kind": found.kind,
-                    "share": round(found.share, 3),
-                    "span": span,
-                }
-                examples.append(example)
-        return found
+        if found is None:
+            self.count(id, None)
+            return None
+        file, _, row = found.id.partition("\t")
+        found = found._replace(id=row)
+        self.count(id, evidence(file, found))
+        return file, found
+
+    def count(self, id: str, told: Mapping[str, Any] | None) -> None:
+        """Count a text that was looked at, and what was found in it, which is nothing if it is of no file of these."""
+        self._looked += 1
+        if told is None or (file := told.get("benchmark")) not in self._counts:
+            return
+        self._counts[file][told["kind"]] += 1
+        examples = self._examples.setdefault(file, [])
+        if len(examples) < _EXAMPLES:
+            examples.append({"record": id, **{name: told[name] for name in ("row", "kind", "share", "span")}})
+
+    def forget(self) -> None:
+        """Count from the beginning."""
+        self._looked = 0
+        self._examples.clear()
+        for counts in self._counts.values():
+            for kind in _KINDS:
+                del counts[kind]
 
     def report(self) -> dict[str, object]:
         """What was looked for and what was found, by file; empty without files.
@@ -84,7 +98,7 @@ class Benchmarks:
             "benchmarks": {
                 file: {
                     **{name: counts[name] for name in ("texts", "too_short", "unreadable_rows")},
-                    "found": {kind: counts[kind] for kind in ("whole", "ngram", "near") if counts[kind]},
+                    "found": {kind: counts[kind] for kind in _KINDS if counts[kind]},
                     "examples": self._examples.get(file, []),
                 }
                 for file, counts in self._counts.items()
@@ -103,6 +117,12 @@ class Benchmarks:
             least = f"{self._index.shortest} words or more"
             where = f"in {', '.join(columns)} " if columns else ""
             raise RecipeError(f"{file} holds no text {where}to look for", f"name a file of questions, of {least} each")
+
+
+def evidence(file: str, found: Span) -> dict[str, Any]:
+    """What is kept of a find."""
+    span = shorten(found.text, _SHOWN)
+    return {"benchmark": file, "row": found.id, "kind": found.kind, "share": round(found.share, 3), "span": span}
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -20,6 +20,8 @@ from llmsynth.similarity.greedy import Near
 from llmsynth.similarity.greedy import rethreshold as decide
 from llmsynth.steps import Step, judges_alone
 from llmsynth.steps._duplicate import duplicate, near
+from llmsynth.steps._scoring import recount
+from llmsynth.steps.decontaminate import Decontaminate
 from llmsynth.steps.duplicates import MinhashDuplicates, RougeDuplicates, SemanticDuplicates, floor_of, note_of
 
 NearDuplicates = MinhashDuplicates | RougeDuplicates | SemanticDuplicates
@@ -114,6 +116,19 @@ class Rejudging:
                     self._count(record)
                 writer.write(done)
                 await asyncio.sleep(0)  # for the progress line
+        self._recount(folder)
+
+    def _recount(self, folder: Path) -> None:
+        """Have the notes of steps tell of the records that come to them now."""
+        for place, step in enumerate(self.steps):
+            if place < self.change.first:
+                continue
+            came = ((record, at == place) for record in read_records(folder) if (at := _place(record)) >= place)
+            name = getattr(step, "name", "")
+            if isinstance(step, Decontaminate):
+                step.recount(came, self.run)
+            elif name and name in self.run.notes:
+                recount(came, self.run, name)
 
     async def _batch(self, batch: list[Record]) -> list[Record]:
         done, waiting = list(batch), dict[int, _Row]()

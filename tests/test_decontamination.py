@@ -203,6 +203,7 @@ async def test_what_a_benchmark_has_is_dropped_with_the_row_and_the_words(exam: 
     assert reasons(found) == ["contaminated", "", "contaminated", "before"]
     assert found[0].dropped and "exam.jsonl:1" in found[0].dropped.detail
     assert found[0].meta["contamination"] == {
+        "benchmark": "exam.jsonl",
         "row": "exam.jsonl:1",
         "kind": "whole",
         "share": 1.0,

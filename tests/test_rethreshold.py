@@ -91,6 +91,27 @@ def test_it_is_what_a_run_with_the_threshold_makes(case: int, source: Path, tmp_
     assert outcomes(back) == before
 
 
+@pytest.mark.parametrize("threshold", [0.8, 0.25])
+def test_what_is_told_of_scores_and_benchmarks_is_of_the_rows_that_come_there_now(
+    threshold: float, source: Path, tmp_path: Path
+) -> None:
+    texts = [json.loads(line)["text"] for line in source.read_text().splitlines()]
+    exam = lines(tmp_path / "exam.jsonl", [{"q": text} for text in texts[::3]])
+    steps = [
+        MINHASH,
+        {"use": "decontaminate", "against": [str(exam)], "on": ["text"], "action": "flag", "ngram": 5, "common": 99},
+        {"use": "heuristics", "columns": {"instruction": "text", "output": "other"}},
+        {"use": "decontaminate", "against": [str(exam)], "on": ["text"], "near": None, "common": 99},
+    ]
+    before = synthesize(recipe(source, steps), tmp_path / "run").report["notes"]
+    fresh = synthesize(recipe(source, [{**MINHASH, "threshold": threshold}, *steps[1:]]), tmp_path / "fresh").report
+    after = rethreshold(tmp_path / "run", [f"0={threshold}"]).report
+    assert after["notes"] == fresh["notes"] != before
+    found = fresh["notes"]["decontaminate"]["benchmarks"]["exam.jsonl"]["found"]
+    assert found and fresh["notes"]["decontaminate 2"]["looked_at"] > 0
+    assert fresh["notes"]["heuristics"]["scored"] == fresh["funnel"][3]["in"]
+
+
 def test_nothing_is_compared_again(source: Path, tmp_path: Path) -> None:
     synthesize(recipe(source, [ODD, MINHASH, ODD]), tmp_path / "run")
     with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from llmsynth.families import families_of
@@ -134,6 +134,19 @@ def warn_of_family(record: Record, run: Run, step: str, judge: str, generators: 
                 "%s: the judge %s is of the family of %s (%s), which it may favour: another family judges more fairly",
                 *(step, judge, model, ", ".join(sorted(shared))),
             )
+
+
+def recount(records: Iterable[tuple[Record, bool]], run: Run, step: str) -> None:
+    """Count the scores of records that a step has been given, each with whether it dropped it, from what they say."""
+    notes = _tally(run, step)
+    notes |= {"scored": 0, "unscored": {}, "failed": {}}
+    for record, dropped in records:
+        if dropped and record.dropped is not None and record.dropped.failed:
+            count(notes["failed"], record.dropped.reason)
+        elif (said := record.meta.get(f"{step}_unscored")) is not None:
+            count(notes["unscored"], said.partition(": ")[0])
+        else:
+            notes["scored"] += step in record.scores
 
 
 def add_to(run: Run, step: str, name: str) -> None:

@@ -42,6 +42,7 @@ class SelfConsistency:
     role: the model that is asked, `default` if there is none.
     """
 
+    name: ClassVar[str] = "self_consistency"
     overlaps: ClassVar[bool] = True
 
     samples: int = 8

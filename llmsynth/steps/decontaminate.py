@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmsynth.benchmarks import Benchmarks
+from llmsynth.benchmarks import Benchmarks, evidence
 from llmsynth.columns import joined
 from llmsynth.errors import RecipeError
 from llmsynth.record import Record
@@ -58,22 +58,31 @@ class Decontaminate:
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         judged = [record if record.dropped else self._judge(record) for record in batch]
-        report = {**self._benchmarks.report(), "on": list(self.on)}
-        run.notes[_note(run, report)] = report
+        self._tell(run)
         return judged
 
+    def recount(self, records: Iterable[tuple[Record, bool]], run: Run) -> None:
+        """Tell the report of records that this step has looked at, each with whether it dropped it, from what they say.
+
+        They may have been looked at in an earlier run.
+        """
+        self._benchmarks.forget()
+        for record, dropped in records:
+            told = record.meta.get("contamination") if dropped or self.action == "flag" else None
+            self._benchmarks.count(record.id, told)
+        self._tell(run)
+
+    def _tell(self, run: Run) -> None:
+        report = {**self._benchmarks.report(), "on": list(self.on)}
+        run.notes[_note(run, report)] = report
+
     def _judge(self, record: Record) -> Record:
-        found = self._benchmarks.find(joined(record, self.on), record.id)
+        told = self._benchmarks.looked_at(joined(record, self.on), record.id)
         before = record.scores.get("contamination", 0.0)
-        if found is None or (self.action == "flag" and found.share < before):
+        if told is None or (self.action == "flag" and told[1].share < before):
             return record.scored(contamination=before)
-        evidence = {
-            "row": found.id,
-            "kind": found.kind,
-            "share": round(found.share, 3),
-            "span": shorten(found.text, 200),
-        }
-        record = dataclasses.replace(record, meta={**record.meta, "contamination": evidence})
+        found = told[1]
+        record = dataclasses.replace(record, meta={**record.meta, "contamination": evidence(*told)})
         record = record.scored(contamination=found.share)
         if self.action == "flag":
             return record

@@ -38,6 +38,7 @@ class Deita:
     trained here.
     """
 
+    name: ClassVar[str] = "deita"
     overlaps: ClassVar[bool] = True
 
     turns: Literal["mean", "sum"] = "mean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmsynth.errors import RecipeError
 from llmsynth.heuristics import Band, components
@@ -46,6 +47,7 @@ class Heuristics:
     columns: the fields that hold the task. weights: of the components. band: words an answer should have.
     """
 
+    name: ClassVar[str] = "heuristics"
     columns: Columns = Columns()
     weights: Weights = Weights()
     band: Band = Band()

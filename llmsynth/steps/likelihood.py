@@ -28,6 +28,7 @@ class Perplexity:
     role: a model that tells how likely texts are: `transformers`, or `openai` with api: completions.
     """
 
+    name: ClassVar[str] = "perplexity"
     overlaps: ClassVar[bool] = True
 
     given: bool = True
@@ -86,6 +87,7 @@ class IFD:
     Both are of the same tokens, the answer's as tokenized by itself. Each answer costs two passes of the model.
     """
 
+    name: ClassVar[str] = "ifd"
     overlaps: ClassVar[bool] = True
 
     measure: Literal["perplexity", "loss"] = "perplexity"

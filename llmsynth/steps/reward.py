@@ -25,6 +25,7 @@ class RewardModel:
     least: a record below is dropped as `reward_too_low`; null drops none. What is low depends on the model.
     """
 
+    name: ClassVar[str] = "reward"
     overlaps: ClassVar[bool] = True
 
     role: str = "reward"

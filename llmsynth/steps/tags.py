@@ -39,6 +39,7 @@ class Tags:
     of a librarian instead, and the cut removes most of what is left.
     """
 
+    name: ClassVar[str] = "tags"
     overlaps: ClassVar[bool] = True
 
     least: int | None = None
