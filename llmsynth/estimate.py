@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from math import ceil
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import orjson
 
+from llmsynth.columns import joined
 from llmsynth.dataset import read_records
+from llmsynth.embed import Embedder, asks_endpoint, embedder_of
 from llmsynth.errors import RunError
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.generated import Generated
 from llmsynth.generators.rows import Rows
 from llmsynth.journal import Journal
-from llmsynth.prices import Price, prices_as_of
+from llmsynth.prices import prices_as_of
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.sources import read_seeds
 from llmsynth.synthesis import open_run
+from llmsynth.text import rough_tokens
 
 _LIKE = 256  # rows that those to come are taken to be like
 
@@ -38,6 +44,7 @@ def estimate(
         run, built = open_run(recipe, journal, {}, recipe.target)
         report = _report(past)
         stages = [*built.generator.estimate(run, report), *_of_steps(recipe, run, built, past, report, coming)]
+        stages = [dataclasses.replace(stage, **_asked(run, stage)) for stage in stages]
         journal.close()
     return run, stages
 
@@ -51,12 +58,11 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     lines = ["{:<16} {:<24} {:>9} {:>11} {:>11} {:>11} {:>11}".format(*head)]
     costs: list[float | None] = []
     for stage in stages:
-        model = run.model(stage.stage)
-        cost = _cost(model.price, stage)
+        cost = _cost(stage)
         costs.append(cost)
         most = "no limit" if stage.at_most is None else f"{stage.at_most:,}"
         lines.append(
-            f"{stage.stage:<16} {model.backend.name[:24]:<24} {stage.requests:>9,} {stage.prompt_tokens:>11,}"
+            f"{stage.stage:<16} {stage.asked[:24]:<24} {stage.requests:>9,} {stage.prompt_tokens:>11,}"
             f" {stage.completion_tokens:>11,} {most:>11} {_dollars(cost):>11}"
         )
     known = [cost for cost in costs if cost is not None]
@@ -68,11 +74,11 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def told_in_short(run: Run, stages: Sequence[StageEstimate]) -> list[str]:
+def told_in_short(stages: Sequence[StageEstimate]) -> list[str]:
     """One line a stage, for where a table is too much."""
     return [
         f"{stage.stage}: {stage.requests:,} requests, {stage.prompt_tokens:,} + {stage.completion_tokens:,} tokens,"
-        f" {_dollars(_cost(run.model(stage.stage).price, stage))} US dollars"
+        f" {_dollars(_cost(stage))} US dollars"
         for stage in stages
     ]
 
@@ -103,23 +109,63 @@ def _of_steps(
     """What the steps will ask for, those of a generator of seeds first."""
     chained = _chained(built.generator)
     steps = [*built.steps, *(step for seeds in chained for step in seeds.steps)]
-    if not any(hasattr(step, "estimate") for step in steps):
+    if not any(map(may_ask, [*steps, *built.selectors])):
         return []
     if past is None or report is None:
         like = _rows_like(built.generator)
     else:
         like = _spread(read_records(past / "records"), report["rows"]["in"])
     stages: list[StageEstimate] = []
+    embedded: set[tuple[str, tuple[str, ...]]] = set()
+    together = built.generator.about.batch
     for seeds in reversed(chained):
         for step in seeds.steps:
-            stages += _of(step, run, Expected(seeds.target, like, report))
+            expected = Expected(seeds.target, like, report)
+            stages += [*_of(step, run, expected), *_embedding(step, expected, together, embedded)]
             like = _like_after(step, like)
     names = [spec["use"] for spec in recipe.steps]
     for place, step in enumerate(built.steps):
         count = coming[place] if coming else _coming(run, built.generator, names, place, report)
-        stages += _of(step, run, Expected(count, like, report))
+        expected = Expected(count, like, report)
+        stages += [*_of(step, run, expected), *_embedding(step, expected, together, embedded)]
         like = _like_after(step, like)
+    for selector in built.selectors:
+        count = coming[-1] if coming else _coming(run, built.generator, names, len(names), report)
+        stages += _embedding(selector, Expected(count, like, report), _SELECTED, embedded)
     return stages
+
+
+_SELECTED = 1_024  # texts that are embedded together for selectors
+
+
+def may_ask(part: Any) -> bool:
+    """Whether a step or selector may have something to ask for."""
+    return hasattr(part, "estimate") or asks_endpoint(_embeds(part))
+
+
+def _embeds(part: Any) -> tuple[Embedder, tuple[str, ...]] | None:
+    """By what a step or selector embeds the text of which fields."""
+    needs = getattr(part, "needs", None)
+    if needs is not None:
+        return (embedder_of(needs.embedder), tuple(needs.on)) if needs.on else None
+    embeds: tuple[Embedder, tuple[str, ...]] | None = getattr(part, "embeds", None)
+    return embeds
+
+
+def _embedding(
+    part: Any, rows: Expected, together: int, embedded: set[tuple[str, tuple[str, ...]]]
+) -> list[StageEstimate]:
+    """What embedding asks of an endpoint. embedded: by what, and which fields, so far: their vectors are kept."""
+    embeds = _embeds(part)
+    if embeds is None or not asks_endpoint(embeds) or (embeds[0].identity, embeds[1]) in embedded or not rows.like:
+        return []
+    embedder: Any = embeds[0]
+    embedded.add((embedder.identity, embeds[1]))
+    texts = [text for record in rows.like if (text := joined(record, embeds[1])).strip()]
+    share, size = len(texts) / len(rows.like), min(embedder.batch, together)
+    tokens = round(rows.rows * share * mean(map(rough_tokens, texts))) if texts else 0
+    requests = ceil(rows.rows * share / size)
+    return [StageEstimate("embeddings", requests, tokens, 0, 0, embedder.model, embedder.price)]
 
 
 def _of(step: Any, run: Run, rows: Expected) -> list[StageEstimate]:
@@ -149,7 +195,8 @@ def _coming(run: Run, generator: Any, names: Sequence[str], place: int, report: 
     if wanted is None:
         return 0
     stages = report["funnel"][1:] if report else []
-    if report is None or [stage["stage"] for stage in stages[: len(names)]] != list(names):
+    same = [stage["stage"] for stage in stages[: len(names)]] == list(names)
+    if report is None or not same or place >= len(stages):
         return wanted
     came = stages[place]["in"]
     of = report["rows"]["kept"] if run.target is not None else report["rows"]["in"]
@@ -179,8 +226,16 @@ def _report(past: Path | None) -> Mapping[str, Any] | None:
     return report
 
 
-def _cost(price: Price | None, stage: StageEstimate) -> float | None:
-    return None if price is None else price.cost(stage.prompt_tokens, stage.completion_tokens)
+def _asked(run: Run, stage: StageEstimate) -> dict[str, Any]:
+    """Who is asked and what it takes."""
+    if stage.asked:
+        return {}
+    model = run.model(stage.stage)
+    return {"asked": model.backend.name, "price": model.price}
+
+
+def _cost(stage: StageEstimate) -> float | None:
+    return None if stage.price is None else stage.price.cost(stage.prompt_tokens, stage.completion_tokens)
 
 
 def _dollars(cost: float | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from llmsynth.prices import Price
 from llmsynth.record import Record
 from llmsynth.request import Message, Sampling
 from llmsynth.text import rough_tokens
@@ -19,6 +20,7 @@ class StageEstimate:
     """What one stage will ask for. Tokens are of all its requests together.
 
     at_most: completion tokens if every answer ran into its limit; None where it has none.
+    asked, price: what is asked and what it takes, where that is none of the recipe's models.
     """
 
     stage: str
@@ -26,6 +28,8 @@ class StageEstimate:
     prompt_tokens: int
     completion_tokens: int
     at_most: int | None
+    asked: str = ""
+    price: Price | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from llmsynth.catalogue import steps_of
 from llmsynth.dataset import RecordWriter, read_records, write_configs
+from llmsynth.embed import asks_endpoint
 from llmsynth.errors import RecipeError
 from llmsynth.footprint import bytes_held
 from llmsynth.generators.rows import Rows
@@ -147,6 +148,8 @@ async def _through(
     spent = Spent()
     result: list[Record] = []
     try:
+        if asks_endpoint(getattr(make(), "embeds", None)):  # not before it is told what that costs
+            return StagePrediction(name, rows, Spent(), 0, asks=True), records
         await make().apply(records[:_WARM], run)  # what is loaded and compiled once is no matter of the rows
         step = make()
         seen, sizes = [0], [bytes_held(step)]

@@ -20,6 +20,7 @@ from llmsynth.prediction import Prediction, Spent, StagePrediction, predict
 from llmsynth.similarity.shingles import least_shingle
 from llmsynth.similarity.vectors import EXACT_UP_TO, compared
 from llmsynth.steps.duplicates import MinhashDuplicates
+from tests.loopback import Loopback
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_rows import lines
 
@@ -98,6 +99,13 @@ def test_what_comes_behind_answers_and_pairs_of_them_is_foreseen(source: Path) -
     assert [stage.asks for stage in expected.stages] == [True, True, False, False]
     assert [stage.rows for stage in expected.stages] == [ROWS] * 4
     assert expected.stages[3].bytes > 2**20
+
+
+def test_nothing_is_asked_of_an_endpoint_before_it_is_told_what_that_takes(source: Path, loopback: Loopback) -> None:
+    embedder = {"use": "openai", "model": "small", "base_url": loopback.url}
+    expected = foreseen(recipe(source, {"use": "semantic-duplicates", "on": ["text"], "embedder": embedder}, EXACT))
+    assert [(stage.asks, stage.rows) for stage in expected.stages] == [(True, ROWS), (False, ROWS)]
+    assert loopback.requests == 0
 
 
 class Clock:

@@ -14,7 +14,9 @@ from llmsynth.forecast import Expected
 from llmsynth.journal import Journal
 from llmsynth.steps.likelihood import IFD, Perplexity
 from llmsynth.steps.reward import RewardModel
+from llmsynth.text import rough_tokens
 from tests.judging import row, run_of
+from tests.loopback import Loopback
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 
 MARKS = "It names no source.\ncorrectness: 4\ncompliance: 4\nclarity: 4"
@@ -148,3 +150,36 @@ def test_curate_says_what_will_be_asked_before_it_asks(llmsynth: Any) -> None:  
     assert told.code == 0
     assert "to be asked at most: judge: 60 requests, " in told.err
     assert "US dollars" in told.err
+
+
+def test_vectors_that_an_endpoint_makes_are_estimated_once_for_all_who_use_them(
+    tmp_path: Path, loopback: Loopback
+) -> None:
+    embedder = {"use": "openai", "model": "small", "base_url": loopback.url, "batch": 16}
+    duplicates = {"use": "semantic-duplicates", "on": ["instruction"], "embedder": embedder, "threshold": 1.0}
+    center = {"use": "k-center", "n": 5, "on": ["instruction"], "embedder": embedder}
+    other = {**center, "n": 4, "on": ["output"]}
+    wanted = recipe(rows(tmp_path / "rows.jsonl"), [duplicates], selectors=[center])
+    [told] = estimate(wanted)[1]
+    assert (told.stage, told.requests, told.asked, told.price) == ("embeddings", 4, "small", None)
+    assert loopback.requests == 0
+    synthesize(wanted, tmp_path / "run")
+    assert loopback.requests == told.requests
+    sent = sum(rough_tokens(text) for body in loopback.bodies for text in body["input"])
+    assert told.prompt_tokens == pytest.approx(sent, abs=60)
+    table = estimate_table(recipe(rows(tmp_path / "rows.jsonl"), [duplicates], selectors=[center, other]))
+    assert [line.split()[:3] for line in table.splitlines() if line.startswith("embeddings")] == [
+        ["embeddings", "small", "4"]
+    ] * 2
+    assert "8 requests, unknown US dollars" in table
+    own = recipe(rows(tmp_path / "rows.jsonl"), [{**duplicates, "embedder": "static"}])
+    assert estimate(own)[1] == []
+
+
+def test_the_price_of_vectors_is_known_where_it_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none-is-sent")
+    embedder = {"use": "openai", "model": "text-embedding-3-small", "base_url": "https://api.openai.com/v1"}
+    step = {"use": "semantic-duplicates", "on": ["instruction"], "embedder": embedder}
+    [told] = estimate(recipe(rows(tmp_path / "rows.jsonl"), [step]))[1]
+    assert told.price is not None and told.price.prompt > 0
+    assert "unknown" not in estimate_table(recipe(rows(tmp_path / "rows.jsonl"), [step]))

@@ -192,12 +192,13 @@ def _look_ahead(recipe: Recipe, out: Path | None, limit: int | None, update: boo
 
 def _asked(recipe: Recipe, expected: Prediction | None) -> list[str]:
     """What steps will ask of models, and what it costs; at most that, where nobody knows what earlier steps drop."""
-    from llmsynth.estimate import estimate, told_in_short
+    from llmsynth.estimate import estimate, may_ask, told_in_short
 
-    if not any(hasattr(step, "estimate") for step in recipe.build().steps):
+    built = recipe.build()
+    if not any(map(may_ask, [*built.steps, *built.selectors])):
         return []
     coming = [stage.rows for stage in expected.stages] if expected else None
-    lines = told_in_short(*estimate(recipe, coming=coming))
+    lines = told_in_short(estimate(recipe, coming=coming)[1])
     return [f"to be asked{'' if expected else ' at most'}: {line}" for line in lines]
 
 

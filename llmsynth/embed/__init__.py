@@ -43,6 +43,11 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> Singles: ...
 
 
+def asks_endpoint(embeds: tuple[Embedder, tuple[str, ...]] | None) -> bool:
+    """Whether vectors, told as a step's `embeds`, come from a server, which may want money for them."""
+    return embeds is not None and bool(getattr(embeds[0], "asks", False))
+
+
 def embedder_of(spec: str | Mapping[str, Any]) -> Embedder:
     """The embedder of a name, or of a mapping whose `use` is a name and whose other keys are its options.
 

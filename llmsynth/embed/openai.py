@@ -13,6 +13,7 @@ import numpy as np
 from llmsynth.embed.static import encodable
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.errors import UnavailableError
+from llmsynth.prices import Price, published_price
 from llmsynth.request import RequestFailedError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class OpenAIEmbedder:
     """
 
     costly: ClassVar[bool] = True
+    asks: ClassVar[bool] = True
 
     model: str
     base_url: str = ""
@@ -55,6 +57,11 @@ class OpenAIEmbedder:
     @property
     def identity(self) -> str:
         return f"openai:{self.base_url}:{self.model}" + (f":{self.shorten}" if self.shorten else "")
+
+    @property
+    def price(self) -> Price | None:
+        """As far as a price file knows it."""
+        return published_price(self.base_url, self.model)
 
     @property
     def dimensions(self) -> int | None:

@@ -68,6 +68,7 @@ class Step(Protocol):
     will ask for in `estimate(run, rows)`: a list of `StageEstimate`, given the `Expected` rows (`llmsynth.forecast`).
     If it keeps no index either, and makes all requests of a batch before it awaits anything, but for what it does once,
     it has `overlaps = True`: then the next batches are given to it while it waits for answers.
+    One that embeds texts tells by what and which, in `embeds`: an embedder, and the fields whose text it is given.
     One that makes columns of the dataset, or takes some away, has `columns_after(columns)`: from those before it, name
     to type, to those behind it; and where steps behind it may ask about what it makes, `like_after(records)`: from some
     records that are like those before it to some like those behind it.

@@ -172,6 +172,10 @@ class SemanticDuplicates:
         if self.exact_up_to < 1:
             raise RecipeError(f"exact_up_to is {self.exact_up_to}", "records up to which nothing is missed; at least 1")
 
+    @property
+    def embeds(self) -> tuple[Embedder, tuple[str, ...]]:
+        return self._embedder, self.on
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         if self._pool is None:
             from llmsynth.similarity.vectors import VectorPool
