@@ -9,11 +9,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from llmsynth.dataset import read_records
 from llmsynth.journal import read_entries
 from tests.loopback import Loopback
+from tests.near_texts import near_duplicates
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_determinism import contents, finish, start
 from tests.test_rows import lines
@@ -248,3 +252,21 @@ def test_what_was_embedded_is_not_embedded_again(tmp_path: Path, loopback: Loopb
     assert sum(texts.values()) <= 9_000 + 3 * 1_024
     finish(text, tmp_path / "whole")
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_it_does_not_matter_into_how_many_files_rows_are_divided(llmsynth: Any) -> None:  # noqa: F811
+    rng = random.Random(4)
+    texts = near_duplicates(240, rng)
+    kept = []
+    for shards in (1, 7):
+        folder = Path(f"of{shards}")
+        folder.mkdir()
+        for number in [*range(shards)][::-1]:  # the last one is written first
+            part = texts[len(texts) * number // shards : len(texts) * (number + 1) // shards]
+            pq.write_table(pa.table({"text": part}), folder / f"train-{number:05d}-of-{shards:05d}.parquet")
+        steps = "exact-duplicates,minhash-duplicates,rouge-duplicates,semantic-duplicates"
+        outcome = llmsynth("curate", str(folder), "--steps", steps, "--no-report", "-o", f"out{shards}")
+        assert outcome.code == 0, outcome.err
+        kept.append([r.fields["text"] for r in read_records(Path(f"out{shards}/records")) if r.dropped is None])
+    assert kept[0] == kept[1]
+    assert 0 < len(kept[0]) < len(texts)

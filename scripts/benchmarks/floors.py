@@ -23,7 +23,7 @@ from llmsynth.steps.duplicates import MinhashDuplicates, RougeDuplicates, Semant
 STEPS: dict[str, tuple[float, Callable[[float | None], Any]]] = {
     "minhash-duplicates": (0.8, lambda floor: MinhashDuplicates(floor=floor)),
     "rouge-duplicates": (0.7, lambda floor: RougeDuplicates(floor=floor)),
-    "semantic-duplicates": (0.9, lambda floor: SemanticDuplicates(floor=floor)),
+    "semantic-duplicates": (0.95, lambda floor: SemanticDuplicates(floor=floor)),
 }
 
 
