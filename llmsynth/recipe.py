@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llmsynth import options
 from llmsynth.backends import BACKENDS
@@ -61,8 +61,8 @@ class Recipe(BaseModel):
         say who is related; see `llmsynth.lineage`.
     full: whether the dataset has a second config of that name, with where each row comes from beside its columns.
     on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
-        its reason, not in the dataset. "null": it is in the dataset too, in its place, with null where it lacks
-        something; one that has no field yet is not. "raise": the first one ends the run, resumably.
+        its reason, not in the dataset. "null", or a bare null: it is in the dataset too, in its place, with null where it
+        lacks something; one that has no field yet is not. "raise": the first one ends the run, resumably.
     publish: where the dataset goes once it is complete, with the keys of `publish.Target`; empty for nowhere.
     license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
@@ -82,7 +82,7 @@ class Recipe(BaseModel):
     caps: dict[str, Any] = {}
     splits: dict[str, Any] = {}
     full: bool = True
-    on_error: OnError = "drop"
+    on_error: Annotated[OnError, BeforeValidator(lambda value: "null" if value is None else value)] = "drop"
     publish: dict[str, Any] = {}
     license: str | None = None
     language: list[str] = ["en"]

@@ -89,6 +89,16 @@ def test_with_raise_the_first_one_ends_the_run_and_nothing_answered_is_asked_aga
     assert made(tmp_path, server, "raise").complete and server.asked == 1
 
 
+def test_in_a_recipe_null_needs_no_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("generator: {use: glan}\nmodels: {default: {use: pocket}}\non_error: null\n")
+    assert Recipe.load(path).on_error == "null" == Recipe.load(path, ["on_error=null"]).on_error
+    again = tmp_path / "saved.yaml"
+    again.write_text(Recipe.load(path).to_yaml())
+    assert Recipe.load(again).on_error == "null"
+    assert Recipe.load(path, ["on_error=raise"]).on_error == "raise"
+
+
 def test_another_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="on_error"):
         made(tmp_path, Server(), "ignore")
