@@ -19,6 +19,7 @@ _ASKED = ("instruction", "prompt", "question", "query", "problem")
 _GIVEN = ("input", "context")
 _ANSWERED = ("output", "response", "completion", "answer", "solution", "chosen")
 _WHOLE = ("messages", "conversations", "conversation", "text", "content", "chosen")  # question and answer in one
+_TEXT = ("text",)
 _BESIDE = {"chosen": "rejected"}  # an answer, and what belongs to the row with it, though it is not to be judged as one
 
 
@@ -87,6 +88,8 @@ class Layout:
             # of several columns the first, as the others may well be empty
             by_name = {name: value for role, value in default.items() for name in getattr(self, role)[:1]}
             return None if by_name == default else by_name
+        if default == _TEXT:  # of rules for documents: where there are answers, those are
+            return None if self.output == _TEXT else list(self.output)
         if not (isinstance(default, tuple) and default and set(default) <= set(_ROLES)):
             return None
         names = self._standing_for(default) if field.name != "on" or "instruction" not in default else self.whole

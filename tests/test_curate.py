@@ -127,6 +127,20 @@ def test_of_preferences_the_chosen_answer_is_judged_and_pairs_that_differ_are_no
     assert report["scores"]["heuristics"]["pearson_with_length"] is not None
 
 
+@pytest.mark.parametrize(("columns", "on"), [(["body"], ["--on", "body"]), (["question", "answer"], [])])
+def test_rules_for_web_text_look_at_the_text_whatever_its_column_is_called(
+    columns: list[str],
+    on: list[str],
+    llmsynth: Any,  # noqa: F811
+) -> None:
+    words = "The river that they found was in the valley of the hills and it had a bridge to the town with them. "
+    lines(Path("data.jsonl"), [{name: words * 4 for name in columns}, {name: "too short" for name in columns}])
+    outcome = llmsynth("curate", "data.jsonl", *on, "--steps", "gopher-quality", "-o", "out")
+    assert outcome.code == 0, outcome.err
+    report = json.loads(Path("out/report.json").read_text())
+    assert (report["rows"]["kept"], sum(report["rows"]["dropped"].values())) == (1, 1)
+
+
 @pytest.mark.parametrize("column", ["conversations", "messages"])
 def test_scores_are_told_with_the_length_of_answers_in_conversations_of_any_name(column: str, llmsynth: Any) -> None:  # noqa: F811
     turns = [
