@@ -152,6 +152,7 @@ async def _through(
             return StagePrediction(name, rows, Spent(), 0, asks=True), records
         await make().apply(records[:_WARM], run)  # what is loaded and compiled once is no matter of the rows
         step = make()
+        again: list[tuple[int, float]] = []
         seen, sizes = [0], [bytes_held(step)]
         for start in range(0, len(records), size):
             began = Spent.now()
@@ -159,9 +160,11 @@ async def _through(
             spent = spent.plus(Spent.now().since(began))
             seen.append(len(result))
             sizes.append(bytes_held(step))
-        kept = sum(record.dropped is None for record in result)
-        if kept and not judges_alone(step):
-            longer = len(records) * await _growth(make, step, records[:size], kept, share, run)
+            if not judges_alone(step) and len(result) >= len(records) / 2 * (1 + len(again)):
+                kept = sum(record.dropped is None for record in result)
+                again.append((kept, min([await _processor(step, records[:size], run) for _ in range(_REPEATS)]) / size))
+        if len(again) == 2:
+            longer = len(records) * _growth(again[0], again[1], share, getattr(step, "exact_up_to", math.inf))
             spent = spent.plus(Spent(longer, longer))
     except RecipeError:  # there is no model to be asked here
         after: Callable[[list[Record]], Iterable[Record]] = getattr(make(), "like_after", list)
@@ -171,23 +174,19 @@ async def _through(
     return StagePrediction(name, rows, spent.times(1 / share), held), result
 
 
-async def _growth(
-    make: Callable[[], Step], step: Step, block: list[Record], held: int, share: float, run: Run
-) -> float:
+def _growth(half: tuple[int, float], whole: tuple[int, float], share: float, exact_up_to: float) -> float:
     """By how many seconds a row takes longer in the mean of the whole run than in that of the sample.
 
-    What is searched for among more and more rows takes longer and longer. How much longer it takes among those `held`
-    by the step than among none is measured, on rows that it has seen before, and is in proportion to their number.
+    half, whole: how many the step held at half the sample and at its end, and how long the same row took among those.
+    What is searched for among more and more rows takes longer and longer, in proportion to their number. The rows it is
+    measured on were seen before, both times, so that what it takes to find them is in both.
     """
-    among = [await _processor(step, block, run) for _ in range(_REPEATS)]
-    alone = [await _processor(make(), block, run) for _ in range(_REPEATS)]
-    longer = (min(among) - min(alone)) / len(block)
-    if longer < _NOTABLE * min(alone) / len(block):
+    (fewer, quicker), (held, slower) = half, whole
+    if held <= fewer or slower - quicker < _NOTABLE * quicker:
         return 0.0
     in_the_end = held / share
-    exact_up_to = getattr(step, "exact_up_to", math.inf)
     mean = sum(compared(round(in_the_end * part / 16), exact_up_to) for part in range(1, 17)) / 16
-    return longer * (mean / held - 0.5)
+    return (slower - quicker) / (held - fewer) * (mean - held / 2)
 
 
 async def _processor(step: Step, block: list[Record], run: Run) -> float:
