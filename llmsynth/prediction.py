@@ -30,7 +30,7 @@ from llmsynth.steps import Step, judges_alone
 
 SAMPLE = 8_192  # rows, about
 _WARM = 32
-_REPEATS = 3
+_REPEATS = 7
 _NOTABLE = 0.1  # what is less could be chance
 _CHECKS = 8  # times that a step's memory is looked at while the sample goes through
 _READ = 1_000  # characters of a row that its family is known by
@@ -152,7 +152,6 @@ async def _through(
             return StagePrediction(name, rows, Spent(), 0, asks=True), records
         await make().apply(records[:_WARM], run)  # what is loaded and compiled once is no matter of the rows
         step = make()
-        again: list[tuple[int, float]] = []
         seen, sizes = [0], [bytes_held(step)]
         for start in range(0, len(records), size):
             began = Spent.now()
@@ -160,11 +159,9 @@ async def _through(
             spent = spent.plus(Spent.now().since(began))
             seen.append(len(result))
             sizes.append(bytes_held(step))
-            if not judges_alone(step) and len(result) >= len(records) / 2 * (1 + len(again)):
-                kept = sum(record.dropped is None for record in result)
-                again.append((kept, min([await _processor(step, records[:size], run) for _ in range(_REPEATS)]) / size))
-        if len(again) == 2:
-            longer = len(records) * _growth(again[0], again[1], share, getattr(step, "exact_up_to", math.inf))
+        kept = sum(record.dropped is None for record in result)
+        if kept and not judges_alone(step):
+            longer = len(records) * await _growth(make, step, records[:size], kept, share, run)
             spent = spent.plus(Spent(longer, longer))
     except RecipeError:  # there is no model to be asked here
         after: Callable[[list[Record]], Iterable[Record]] = getattr(make(), "like_after", list)
@@ -174,19 +171,25 @@ async def _through(
     return StagePrediction(name, rows, spent.times(1 / share), held), result
 
 
-def _growth(half: tuple[int, float], whole: tuple[int, float], share: float, exact_up_to: float) -> float:
+async def _growth(
+    make: Callable[[], Step], step: Step, block: list[Record], held: int, share: float, run: Run
+) -> float:
     """By how many seconds a row takes longer in the mean of the whole run than in that of the sample.
 
-    half, whole: how many the step held at half the sample and at its end, and how long the same row took among those.
-    What is searched for among more and more rows takes longer and longer, in proportion to their number. The rows it is
-    measured on were seen before, both times, so that what it takes to find them is in both.
+    What is searched for among more and more rows takes longer and longer, in proportion to their number. How much
+    longer the rows of a block take among those `held` by the step than among themselves is measured in turns, on rows
+    that both have seen before, so that what it takes to find and drop them is in both.
     """
-    (fewer, quicker), (held, slower) = half, whole
+    few = make()
+    fewer = sum(record.dropped is None for record in await few.apply(list(block), run))
+    times = [(await _processor(few, block, run), await _processor(step, block, run)) for _ in range(_REPEATS)]
+    quicker, slower = (min(column) for column in zip(*times, strict=True))
     if held <= fewer or slower - quicker < _NOTABLE * quicker:
         return 0.0
     in_the_end = held / share
-    mean = sum(compared(round(in_the_end * part / 16), exact_up_to) for part in range(1, 17)) / 16
-    return (slower - quicker) / (held - fewer) * (mean - held / 2)
+    exact_up_to: float = getattr(step, "exact_up_to", math.inf)
+    mean: float = sum(compared(round(in_the_end * part / 16), exact_up_to) for part in range(1, 17)) / 16
+    return (slower - quicker) / len(block) / (held - fewer) * (mean - held / 2)
 
 
 async def _processor(step: Step, block: list[Record], run: Run) -> float:
