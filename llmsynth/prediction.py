@@ -189,7 +189,8 @@ async def _growth(
     in_the_end = held / share
     exact_up_to: float = getattr(step, "exact_up_to", math.inf)
     mean: float = sum(compared(round(in_the_end * part / 16), exact_up_to) for part in range(1, 17)) / 16
-    return (slower - quicker) / len(block) / (held - fewer) * (mean - held / 2)
+    longer: float = (slower - quicker) / len(block) / (held - fewer) * (mean - held / 2)
+    return longer
 
 
 async def _processor(step: Step, block: list[Record], run: Run) -> float:
