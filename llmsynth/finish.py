@@ -37,7 +37,7 @@ async def write_results(
     records = used.by(read_records(directory / "records"))
     gaps: Counter[str] = Counter()
     if built.on_error == "null":
-        records = _with_failed(records, gaps)
+        records = _with_failed(records, _wanted(about.columns, columns), gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         records, columns = _conversations(records), {**columns, "messages": "messages"}
     infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
@@ -97,10 +97,20 @@ def _different(keys: array[int]) -> int:
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
-def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:
-    """The records, those that failed as kept ones if they hold anything: `meta` says so, `gaps` counts them."""
+def _wanted(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
+    """The columns of which a row has to hold something to be worth having with gaps.
+
+    Where steps put columns in place of others, as prompt, chosen and rejected for a task, these are what it is about: a
+    row that got none of them has nothing to learn from.
+    """
+    made = [name for name in after if name not in before]
+    return made if made and before.keys() - after.keys() else tuple(after)
+
+
+def _with_failed(records: Iterable[Record], wanted: Sequence[str], gaps: Counter[str]) -> Iterator[Record]:
+    """The records, those that failed as kept ones if they hold what is wanted: `meta` says so, `gaps` counts them."""
     for record in records:
-        if record.dropped is not None and record.dropped.failed and any(record.fields.values()):
+        if record.dropped is not None and record.dropped.failed and any(record.fields.get(name) for name in wanted):
             meta = {**record.meta, "failed": record.dropped.reason}
             gaps[record.dropped.reason] += 1
             record = Record(record.id, record.fields, meta, record.scores)
