@@ -21,7 +21,7 @@ from llmsynth.synthesis import Result
 from tests.chained import teacher as chained
 from tests.evolving import Evolver, rows_file
 from tests.professor import small_taxonomy
-from tests.scripted import seed_file, varied
+from tests.scripted import Script, made_up, numbered, seed_file, varied
 
 WORDS = {
     "summary": "Tasks for the school in Bala.",
@@ -470,3 +470,88 @@ def test_size_categories_and_languages_are_words_of_the_hub(tmp_path: Path) -> N
     assert found["size_categories"] == ["n<1K"]
     assert found["annotations_creators"] == found["language_creators"] == ["machine-generated"]
     assert found["tags"] == ["synthetic", "llmsynth", "evol-instruct", "sft"]
+
+
+# whose text it is, and how pairs came about
+
+
+def fakes(*roles: str) -> dict[str, Any]:
+    return {role: {"use": "fake", "function": "tests.plugins:last_words"} for role in roles}
+
+
+class Named(FakeBackend):
+    """A model with a name of its own that answers each sample differently, a rubric with a mark."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.say)
+        self.name = name
+
+    @staticmethod
+    def say(request: Request) -> str:
+        if request.stage == "judge":
+            return "\n".join(f"{name}: {request.seed % 5 + 1}" for name in MARKED)
+        return f"{request.stage} says {request.seed % 97}"
+
+
+MARKED = ("instruction_following", "truthfulness", "honesty", "helpfulness")
+
+
+def questions(folder: Path, steps: list[Any]) -> Result:
+    """Rows of somebody's, half of them answered by two models, and judged."""
+    folder.mkdir()
+    source = folder / "asked.jsonl"
+    source.write_text("".join(json.dumps({"instruction": f"What is {n}?"}) + "\n" for n in range(20)))
+    data = {"name": "Pairs", "generator": {"use": "rows", "path": str(source)}, "steps": steps}
+    names = ("one", "two", "judge")
+    models = {name: Named(name) for name in names}
+    return synthesize(Recipe.from_data({**data, "models": fakes(*names)}), folder / "run", backends=models)
+
+
+def test_who_judged_a_row_did_not_write_it_and_who_answered_in_it_did(tmp_path: Path) -> None:
+    steps = [{"use": "respond", "models": ["one", "two"], "samples": 1}, {"use": "preference"}]
+    result = questions(tmp_path / "judged", steps)
+    assert result.report["rows"]["kept"] > 5
+    text = card(result)
+    assert "of `asked.jsonl`, curated by llmsynth, with text by `one` and `two`." in text
+    assert "| **written by** | not stated; in part by language models: `one`, `two` |" in text
+    assert "The terms of `one` and `two` may restrict" in text and "- **judge**: `judge`" in text
+    assert "Language models wrote in these rows" in text and "the licence of the source may restrict" in text
+    assert {"synthetic", "dpo"} <= set(header(result)["tags"])
+    plain = questions(tmp_path / "read", [{"use": "judge", "rubric": "preference"}])
+    assert "synthetic" not in header(plain)["tags"] and "Language models wrote" not in card(plain)
+    assert "| **written by** | not stated |" in card(plain)
+
+
+def test_the_card_of_pairs_tells_what_decided_and_whose_answers_were_preferred(tmp_path: Path) -> None:
+    answers = {"use": "respond", "models": ["one", "two"], "samples": 2}
+    judged = questions(tmp_path / "judged", [answers, {"use": "preference", "margin": 0.5, "against": "random"}])
+    said = section(card(judged), "Preferences")
+    note = judged.report["notes"]["preference"]
+    assert "one drawn at random from those below it, by 0.5 at least." in said
+    assert "a model judged by the rubric `preference`; no person did" in said
+    assert f"Of {note['pairs']} pairs that were made, the chosen answer is the longer one in" in said
+    for name, counts in note["models"].items():
+        assert f"| `{name}` | {counts['chosen']} | {counts['rejected']} |" in said
+    assert card(judged).count("ultrafeedback") == 1
+    ranked = questions(tmp_path / "ranked", [answers, {"use": "preference", "by": "models", "ranking": ["two", "one"]}])
+    assert "(`two` before `one`)" in section(card(ranked), "Preferences")
+    evolved = card(run(tmp_path / "evolved", evol(tmp_path, rounds=2), Evolver(), steps=[{"use": "evolution-pairs"}]))
+    assert "Nobody compared the two. What was made by `breadth`" in section(evolved, "Preferences")
+    assert "## Preferences" not in card(run(tmp_path / "plain", evol(tmp_path), Evolver()))
+
+
+def test_limits_tell_of_seeds_and_duplicates_what_is_so(tmp_path: Path) -> None:
+    glan = {"use": "glan", "taxonomy": small_taxonomy(tmp_path), "queries": 1, "max_questions": 4}
+    said = section(card(run(tmp_path / "glan", glan, chained)), "Limits")
+    assert "- The terms of the models may restrict" in said and "seeds" not in said
+    assert "- No step looked for duplicates." in said
+    twice = Script(instructions=lambda n: numbered([made_up(n, i // 2) for i in range(8)]))
+    made = run(tmp_path / "made", {"use": "self-instruct", "seeds": seed_file(tmp_path, 20)}, twice, target=12)
+    said, dropped = section(card(made), "Limits"), made.report["rows"]["dropped"]
+    assert "The terms of the models and the licence of the seeds may restrict" in said
+    assert f"beyond those that the generator turned away (`not_novel` {dropped['not_novel']:,}" in said
+
+
+def test_the_languages_of_a_source_are_those_of_what_was_curated(tmp_path: Path) -> None:
+    text = card(curated(tmp_path / "run", source(tmp_path / "folder")))
+    assert "| **language** | cy |" in text

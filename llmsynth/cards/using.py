@@ -19,6 +19,9 @@ HOLDS = {
     "completion": "the answer",
     "chosen": "the better answer",
     "rejected": "the worse answer",
+    "score_chosen": "how good the better answer is, by what told the two apart",
+    "score_rejected": "the same of the worse answer",
+    "answers": "the answers of models, with who gave each",
     "text": "the text",
     "label": "the class",
     "metadata": "where the row comes from, as one JSON object",
@@ -36,16 +39,20 @@ def summary(facts: CardFacts) -> str:
 
 
 def _curated(facts: CardFacts) -> str:
-    return f"{count(facts.rows, 'row')} of {code(facts.curated)}, curated by llmsynth."
+    wrote = f", with text by {_models(facts)}" if facts.writers else ""
+    return f"{count(facts.rows, 'row')} of {code(facts.curated)}, curated by llmsynth{wrote}."
 
 
 def _made(facts: CardFacts) -> str:
-    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
-    models = f" with {' and '.join(names)}" if names else ""
+    models = f" with {_models(facts)}" if facts.writers else ""
     seeds = f", starting from {count(facts.seed_count, 'seed task')}" if facts.seed_count is not None else ""
     generators = ", then ".join(code(name) for name in facts.generators)
     made = f"made by llmsynth's {generators} generator{'s' * (len(facts.generators) > 1)}{models}{seeds}"
     return f"{count(facts.rows, 'row')} of synthetic data, {made}."
+
+
+def _models(facts: CardFacts) -> str:
+    return " and ".join(map(code, facts.writers))
 
 
 def loading(facts: CardFacts) -> str:
