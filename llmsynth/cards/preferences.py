@@ -24,7 +24,8 @@ def preferences(facts: CardFacts) -> str:
             (code(name), f"{counts['chosen']:,}", f"{counts['rejected']:,}")
             for name, counts in sorted(found.get("models", {}).items())
         ]
-        said.append(table(("model", "chosen", "rejected"), rows))
+        if len(rows) > 1:
+            said.append(table(("model", "chosen", "rejected"), rows))
     return "## Preferences\n\n" + "\n\n".join(said) if said else ""
 
 
