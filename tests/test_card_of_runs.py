@@ -555,3 +555,18 @@ def test_limits_tell_of_seeds_and_duplicates_what_is_so(tmp_path: Path) -> None:
 def test_the_languages_of_a_source_are_those_of_what_was_curated(tmp_path: Path) -> None:
     text = card(curated(tmp_path / "run", source(tmp_path / "folder")))
     assert "| **language** | cy |" in text
+
+
+def test_a_card_stays_short_whatever_the_rows_and_what_names_say_is_no_markup(tmp_path: Path) -> None:
+    row = {"question": "q", "output": "x<y>" * 200_000, "metadata": "mine", "notes": [str(n) for n in range(9_000)]}
+    (tmp_path / "long.jsonl").write_text(f"{json.dumps(row)}\n" * 3)
+    result = curated(tmp_path / "run", tmp_path / "long.jsonl", license="evil `<b>` | one")
+    text = card(result)
+    assert len(text) < 10_000
+    shown = json.loads(section(text, "A row").split("```json\n")[1].split("\n```")[0])
+    assert shown["question"] == "q" and shown["output"] == "x<y>" * 75 + "… (799,700 more characters)"
+    assert shown["notes"] == ["0", "1", "2", "3", "… (8,996 more)"]
+    assert "| `metadata` | string |  |" in text  # the source's own
+    assert "| `llmsynth` | string | where the row comes from, as one JSON object |" in text
+    seeds = run(tmp_path / "seeds", evol(tmp_path, licensed("evil `<b>` | one")), Evolver())
+    assert "licence: `evil '<b>' | one`." in card(seeds)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llmsynth.cards.facts import CardFacts
 from llmsynth.cards.header import names_in
-from llmsynth.cards.markdown import code, count, line, prose, public, table
+from llmsynth.cards.markdown import code, count, line, plain, prose, public, table
 from llmsynth.cards.results import not_done
 
 NOT_STATED = "Not stated."
@@ -26,7 +26,7 @@ def facts_sheet(facts: CardFacts) -> str:
         ("randomness", f"seed {facts.seed}" if facts.seed is not None else "not stated"),
         ("collected", _days(facts)),
         ("language", ", ".join(facts.languages or _source_languages(facts)) or "not stated"),
-        ("licence", line(facts.license or facts.words.license_name or _source_license(facts)) or "not stated"),
+        ("licence", plain(facts.license or facts.words.license_name or _source_license(facts)) or "not stated"),
         ("checked by people", _people(facts)),
     ]
     return "## Datasheet\n\n" + table(("", ""), [(f"**{name}**", value) for name, value in rows])
