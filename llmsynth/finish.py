@@ -15,6 +15,7 @@ from llmsynth.cards.gathering import Traces, facts_of
 from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
+from llmsynth.lineage import Splits
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -40,6 +41,8 @@ async def write_results(
         records = _with_failed(records, _wanted(about.columns, columns), gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         records, columns = _conversations(records), {**columns, "messages": "messages"}
+    if built.splits.divide and "split" in columns:
+        records = _placed(records, built.splits)
     infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
     report = {
         "target": run.target,
@@ -114,6 +117,15 @@ def _with_failed(records: Iterable[Record], wanted: Sequence[str], gaps: Counter
             meta = {**record.meta, "failed": record.dropped.reason}
             gaps[record.dropped.reason] += 1
             record = Record(record.id, record.fields, meta, record.scores)
+        yield record
+
+
+def _placed(records: Iterable[Record], splits: Splits) -> Iterator[Record]:
+    """The records: where a generator tells in `split` what it held out, that is told of where they are now."""
+    for record in records:
+        if record.dropped is None and "split" in record.meta and "split" in record.fields:
+            fields = {**record.fields, "split": splits.of(record)}
+            record = Record(record.id, fields, record.meta, record.scores)
         yield record
 
 

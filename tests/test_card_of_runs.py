@@ -544,6 +544,7 @@ def test_limits_tell_of_seeds_and_duplicates_what_is_so(tmp_path: Path) -> None:
     glan = {"use": "glan", "taxonomy": small_taxonomy(tmp_path), "queries": 1, "max_questions": 4}
     said = section(card(run(tmp_path / "glan", glan, chained)), "Limits")
     assert "- The terms of the models may restrict" in said and "seeds" not in said
+    assert "licence above" not in card(Result(tmp_path / "glan", {})) and "No licence was given" in said
     assert "- No step looked for duplicates." in said
     twice = Script(instructions=lambda n: numbered([made_up(n, i // 2) for i in range(8)]))
     made = run(tmp_path / "made", {"use": "self-instruct", "seeds": seed_file(tmp_path, 20)}, twice, target=12)

@@ -59,10 +59,10 @@ def model_terms(facts: CardFacts) -> str:
     if not facts.synthetic and not facts.words.model_terms:
         return ""
     of = f" of {' and '.join(map(code, facts.writers))}" if facts.writers else ""
-    said = facts.words.model_terms
+    licence = "The licence above is that of the rows as their publisher gives them. " * _licensed(facts)
     return (
-        f"### Terms of the models\n\nThe licence above is that of the rows as their publisher gives them. The terms{of}"
-        f" may restrict further what text of theirs is used for.\n\nWhat they say: {_said(said)}"
+        f"### Terms of the models\n\n{licence}The terms{of} may restrict{' further' * _licensed(facts)} what text of"
+        f" theirs is used for.\n\nWhat they say: {_said(facts.words.model_terms)}"
     )
 
 
@@ -77,10 +77,14 @@ def limits(facts: CardFacts) -> str:
     about_read = ("What was wrong with the rows that were read may still be, where no step above looks for it.",)
     known = (*(about_made if facts.synthetic else ()), *(about_read if facts.curated else ()))
     points = [*known, *not_done(facts), *map(public, facts.limits)]
-    if not facts.license and not facts.words.license_name and not _source_license(facts):
+    if not _licensed(facts):
         points.append("No licence was given for this dataset.")
     text = "## Limits\n\n" + "\n".join(f"- {line(point)}" for point in points)
     return f"{text}\n\n{prose(facts.words.limits)}" if facts.words.limits.strip() else text
+
+
+def _licensed(facts: CardFacts) -> bool:
+    return bool(facts.license or facts.words.license_name or _source_license(facts))
 
 
 def _said(words: str) -> str:

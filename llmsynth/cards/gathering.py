@@ -114,6 +114,7 @@ def facts_of(
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted((Counter(tally.failed) - gaps).items())),
         limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
+        columns={} if curated else {"split": "the part that the row belongs to; test is held out"},
         steps=steps,
         funnel=tuple(report["funnel"]),
         scores=report.get("scores", {}),
