@@ -571,3 +571,18 @@ def test_a_card_stays_short_whatever_the_rows_and_what_names_say_is_no_markup(tm
     assert "| `llmsynth` | string | where the row comes from, as one JSON object |" in text
     seeds = run(tmp_path / "seeds", evol(tmp_path, licensed("evil `<b>` | one")), Evolver())
     assert "licence: `evil '<b>' | one`." in card(seeds)
+
+
+def test_a_published_dataset_hands_on_the_licence_of_each_row(tmp_path: Path) -> None:
+    from llmsynth.sources import read_seeds
+
+    made = run(tmp_path / "made", evol(tmp_path, licensed("mit", None, "isc")), Evolver())
+    known = {record.id: record.meta["source_licenses"] for record in made.records() if record.dropped is None}
+    assert len({*map(tuple, known.values())}) == 3
+    data = {"name": "Clean", "generator": {"use": "rows", "path": str(made.dataset)}}  # as one from the Hub lies there
+    again = synthesize(Recipe.from_data(data), tmp_path / "again")
+    assert {r.fields["id"]: r.meta["source_licenses"] for r in again.records()} == known
+    assert {seed.id: [*seed.licenses] for seed in read_seeds(made.dataset)} == known
+    for file in (made.dataset / "full").iterdir():  # one that does not go with it
+        file.write_bytes((again.dataset / "full" / file.name).read_bytes()[:-9])
+    assert {seed.licenses for seed in read_seeds(made.dataset)} == {()}
