@@ -337,3 +337,15 @@ def test_splits_are_told_in_their_order(llmsynth: Any, run: Path, tmp_path: Path
     counts = {split: sum(1 for at, _ in found.rows() if at == split) for split in ("train", "validation", "test")}
     assert found.splits == list(counts) == Source(out).splits
     assert "written as messages: " + ", ".join(f"{count} {split}" for split, count in counts.items()) in told.err
+
+
+def test_curation_says_which_of_several_splits_it_reads(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = {"generator": {"use": "rows", "path": str(run / "dataset")}}
+    found = synthesize(Recipe.from_data(data), tmp_path / "run")
+    assert "dataset: of its splits train, validation, test only train is read" in caplog.text
+    assert 0 < found.report["rows"]["in"] < 60
+    caplog.clear()
+    whole = synthesize(Recipe.from_data({"generator": {"use": "rows", "path": str(run)}}), tmp_path / "whole")
+    assert whole.report["rows"]["in"] == 60 and "only train" not in caplog.text

@@ -23,6 +23,7 @@ from llmsynth.sources.beside import licensed_rows
 from llmsynth.sources.inference import converted
 from llmsynth.sources.licensing import KEY
 from llmsynth.sources.readme import source_of
+from llmsynth.sources.rows import splits_in
 from llmsynth.sources.runs import is_run, kept_records, survey_run
 from llmsynth.sources.survey import Survey, holds_text, survey
 from llmsynth.text import has_lone_surrogate
@@ -119,6 +120,8 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
+        if not is_run(self.path) and "train" in (splits := splits_in(self.path)) and len(splits) > 1:
+            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
         mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
         if mixed:
             log.warning(
