@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from llmsynth.cards import datasheet, origin, results, using
+from llmsynth.cards import datasheet, origin, preferences, results, using
 from llmsynth.cards.facts import CardFacts
 from llmsynth.cards.header import described
 from llmsynth.cards.marks import Block, Body
@@ -31,6 +31,7 @@ _BLOCKS: dict[str, Callable[[CardFacts], str]] = {
     "seeds": origin.seeds,
     "funnel": results.funnel,
     "checks": results.checks,
+    "preferences": preferences.preferences,
     "scores": results.scores,
     "diversity": results.diversity,
     "cost": results.cost,

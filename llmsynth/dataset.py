@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from llmsynth.arrow import table_of
 from llmsynth.column_types import json_text
 from llmsynth.errors import RunError
+from llmsynth.lineage import SPLITS
 from llmsynth.record import Drop, Record
-from llmsynth.shards import SPLITS, DatasetInfo, ShardWriter, kept_by_disk, sync
+from llmsynth.shards import DatasetInfo, ShardWriter, kept_by_disk, sync
 
 __all__ = ["DatasetInfo", "RecordWriter", "read_records", "rewriting", "write_configs", "write_dataset"]
 

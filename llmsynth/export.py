@@ -27,7 +27,8 @@ from llmsynth.formats import (
     read_example,
     written_row,
 )
-from llmsynth.shards import SPLITS, ShardWriter, kept_by_disk, sync
+from llmsynth.lineage import SPLITS
+from llmsynth.shards import ShardWriter, kept_by_disk, sync
 from llmsynth.sources.rows import FORMATS as ENDINGS
 from llmsynth.sources.rows import Row, data_files, read_rows, splits_in
 from llmsynth.sources.runs import is_run

@@ -16,6 +16,7 @@ from llmsynth.columns import text_of
 from llmsynth.dataset import read_records, write_configs
 from llmsynth.funnel import Funnel
 from llmsynth.layout import answer_column
+from llmsynth.lineage import Splits
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -39,9 +40,11 @@ async def write_results(
     records = used.by(read_records(directory / "records"))
     gaps: Counter[str] = Counter()
     if built.on_error == "null":
-        records = _with_failed(records, gaps)
+        records = _with_failed(records, _wanted(about.columns, columns), gaps)
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         records, columns = _conversations(records), {**columns, "messages": "messages"}
+    if built.splits.divide and "split" in columns:
+        records = _placed(records, built.splits)
     infos = write_configs(records, folder, columns, built.splits.of, full=recipe.full)
     report = {
         "target": run.target,
@@ -99,13 +102,32 @@ def _different(keys: array[int]) -> int:
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
-def _with_failed(records: Iterable[Record], gaps: Counter[str]) -> Iterator[Record]:
-    """The records, those that failed as kept ones if they hold anything: `meta` says so, `gaps` counts them."""
+def _wanted(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
+    """The columns of which a row has to hold something to be worth having with gaps.
+
+    Where steps put columns in place of others, as prompt, chosen and rejected for a task, these are what it is about: a
+    row that got none of them has nothing to learn from.
+    """
+    made = [name for name in after if name not in before]
+    return made if made and before.keys() - after.keys() else tuple(after)
+
+
+def _with_failed(records: Iterable[Record], wanted: Sequence[str], gaps: Counter[str]) -> Iterator[Record]:
+    """The records, those that failed as kept ones if they hold what is wanted: `meta` says so, `gaps` counts them."""
     for record in records:
-        if record.dropped is not None and record.dropped.failed and any(record.fields.values()):
+        if record.dropped is not None and record.dropped.failed and any(record.fields.get(name) for name in wanted):
             meta = {**record.meta, "failed": record.dropped.reason}
             gaps[record.dropped.reason] += 1
             record = Record(record.id, record.fields, meta, record.scores)
+        yield record
+
+
+def _placed(records: Iterable[Record], splits: Splits) -> Iterator[Record]:
+    """The records: where a generator tells in `split` what it held out, that is told of where they are now."""
+    for record in records:
+        if record.dropped is None and "split" in record.meta and "split" in record.fields:
+            fields = {**record.fields, "split": splits.of(record)}
+            record = Record(record.id, fields, record.meta, record.scores)
         yield record
 
 

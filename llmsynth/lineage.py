@@ -10,6 +10,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.record import Record
 from llmsynth.text import fingerprint
 
+SPLITS = ("train", "validation", "test")  # in the order in which they are told
 _WHOLE = 2**64
 
 

@@ -361,6 +361,7 @@ OF_STEPS: dict[str, tuple[str, ...]] = {
     "mmr": ("mmr",),
     "pairwise-judge": ("judge",),
     "representation-filter": ("deita",),
+    "preference": ("ultrafeedback",),
     "respond": ("ultrafeedback",),
     "rouge-duplicates": ("rouge",),
     "self-consistency": ("self-consistency",),

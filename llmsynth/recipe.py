@@ -61,8 +61,9 @@ class Recipe(BaseModel):
         say who is related; see `llmsynth.lineage`.
     full: whether the dataset has a second config of that name, with where each row comes from beside its columns.
     on_error: what becomes of a row for which a model gave no answer after all attempts. "drop": it is in records/ with
-        its reason, not in the dataset. "null", or a bare null: it is in the dataset too, in its place, with null where
-        it lacks something; one that has no field yet is not. "raise": the first one ends the run, resumably.
+        its reason, not in the dataset. "null", or a bare null: it is there too, in its place, with null where it lacks
+        something; one of which no column is filled, or no pair made in a dataset of pairs, is not. "raise": the first
+        one ends the run, resumably.
     publish: where the dataset goes once it is complete, with the keys of `publish.Target`; empty for nowhere.
     license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """

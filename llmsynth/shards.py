@@ -26,7 +26,6 @@ GROUP_CHARACTERS = 32_000_000  # the Hub's viewer refuses row groups of more tha
 EXAMPLE_CHARACTERS = 2_500
 DEFAULT, FULL = "default", "full"  # configs: what trainers read, and the same with where rows come from
 FOLDERS = {DEFAULT: "data", FULL: "full"}
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)

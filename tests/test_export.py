@@ -328,3 +328,24 @@ def test_lint_of_a_library_ends_with_the_counts(tmp_path: Path) -> None:
     *problems, found = lint(Source(lines(tmp_path / "data.jsonl", [PAIR, PAIR | {"chosen": ""}])))
     assert len(problems) == 1
     assert (found.read, found.fine, found.codes) == (2, 1, {"empty_content": 1})  # type: ignore[union-attr]
+
+
+def test_splits_are_told_in_their_order(llmsynth: Any, run: Path, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "out"
+    told = llmsynth("export", str(run), "--format", "messages", "-o", str(out))
+    found = Source(run)
+    counts = {split: sum(1 for at, _ in found.rows() if at == split) for split in ("train", "validation", "test")}
+    assert found.splits == list(counts) == Source(out).splits
+    assert "written as messages: " + ", ".join(f"{count} {split}" for split, count in counts.items()) in told.err
+
+
+def test_curation_says_which_of_several_splits_it_reads(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = {"generator": {"use": "rows", "path": str(run / "dataset")}}
+    found = synthesize(Recipe.from_data(data), tmp_path / "run")
+    assert "dataset: of its splits train, validation, test only train is read" in caplog.text
+    assert 0 < found.report["rows"]["in"] < 60
+    caplog.clear()
+    whole = synthesize(Recipe.from_data({"generator": {"use": "rows", "path": str(run)}}), tmp_path / "whole")
+    assert whole.report["rows"]["in"] == 60 and "only train" not in caplog.text

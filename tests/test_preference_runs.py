@@ -12,12 +12,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from llmsynth import Completion, FakeBackend, Recipe, Request, synthesize
 from llmsynth.estimate import estimate
 from llmsynth.journal import Journal, read_entries
+from llmsynth.request import RequestFailedError
 from llmsynth.steps.preference import Preference
 from llmsynth.steps.respond import Respond
 from llmsynth.synthesis import Result
@@ -232,8 +234,6 @@ def test_killed_again_and_again_it_ends_in_the_same_pairs_and_pays_for_nothing_t
 
 
 def test_a_failure_is_asked_about_again_by_the_next_run_and_by_no_other(tmp_path: Path) -> None:
-    from llmsynth.request import RequestFailedError
-
     well = False
 
     def flaky(request: Request) -> str:
@@ -391,3 +391,29 @@ def test_the_real_pocket_teacher_is_no_judge_and_every_row_says_so(tmp_path: Pat
     )
     judged = result.report["notes"]["judge"]
     assert judged["scored"] + sum(judged["unscored"].values()) == 2 == result.report["usage"]["judge"]["answers"]
+
+
+def test_a_row_that_got_no_pair_is_no_row_of_pairs_with_null_either(tmp_path: Path) -> None:
+    def flaky(request: Request) -> str:
+        if request.stage == "judge" and request.seed % 5 == 0:
+            raise RequestFailedError("timeout", "no answer in time", retryable=False)
+        return teacher(request)
+
+    result = run(recipe(on_error="null"), tmp_path / "out", flaky)
+    rows = result.report["rows"]
+    assert rows["failed"]["timeout"] > 5 and rows["kept"] > 5 and not result.complete
+    files = sorted((result.dataset / "data").glob("*.parquet"))
+    pairs = [row for file in files for row in pq.read_table(file).to_pylist()]
+    assert len(pairs) == rows["kept"] and all(None not in row.values() for row in pairs)
+    card = (result.dataset / "README.md").read_text()
+    assert f"| failed | `timeout` | {rows['failed']['timeout']} |" in card and "something is null" not in card
+    answered = run(recipe([STEPS[0]], on_error="null"), tmp_path / "answers", only_strong)
+    files = sorted((answered.dataset / "data").glob("*.parquet"))
+    there = [row["answers"] for file in files for row in pq.read_table(file).to_pylist()]
+    assert len(there) == 40 and answered.report["rows"]["failed"]["timeout"] > 5  # with the answers that came
+
+
+def only_strong(request: Request) -> str:
+    if request.stage == "weak" and request.seed % 5 == 0:
+        raise RequestFailedError("timeout", "no answer in time", retryable=False)
+    return teacher(request)

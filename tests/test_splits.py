@@ -123,6 +123,10 @@ def test_what_glan_holds_out_is_in_test_with_all_that_came_of_it(tmp_path: Path)
     evolved = {record.id for record in result.records() if record.meta["generator"] == "evol-instruct"}
     assert {id for id, split in where.items() if split == "test"} == held_out
     assert held_out & evolved and held_out - evolved
+    for file in result.dataset.glob("*/*.parquet"):
+        assert {where[row["id"]] == row["split"] for row in pq.read_table(file).to_pylist()} == {True}
+    card = (result.dataset / "README.md").read_text()
+    assert "| `split` | string | the part that the row belongs to; test is held out |" in card
 
 
 def test_shares_are_about_those_asked_for() -> None:

@@ -68,6 +68,7 @@ ROWS: dict[str, Callable[[int], dict[str, Any]]] = {
     "tools": lambda n: {"messages": call(n), "tools": [TOOL]} if n % 2 else {"messages": talk(n), "tools": []},
     "alpaca": lambda n: {"instruction": "Count the letters.", "input": "x" * n, "output": f"{n} letters."},
     "preference": lambda n: {"prompt": talk(n)[:3], "chosen": talk(n)[3:], "rejected": talk(n + 1)[3:]},
+    "text-classification": lambda n: {"text": f"Is {n} odd or even?", "label": ["even", "odd"][n % 2]},
     "kto": lambda n: {"prompt": talk(n)[:1], "completion": talk(n + n % 2)[1:2], "label": n % 2 == 0},
 }
 
@@ -145,7 +146,10 @@ def test_texts_are_trained_on_as_preferences_too(tmp_path: Path) -> None:
     trained("DPO", tmp_path / "out", tmp_path)
 
 
-@pytest.mark.parametrize(("rows", "format"), [("messages", "sharegpt"), ("alpaca", "alpaca")])
+@pytest.mark.parametrize(
+    ("rows", "format"),
+    [("messages", "sharegpt"), ("alpaca", "alpaca"), ("text-classification", "text-classification")],
+)
 def test_older_formats_are_trained_on_once_they_are_back(rows: str, format: str, tmp_path: Path) -> None:
     there = exported(rows, format, tmp_path, out="there")
     export(Source(there), "messages", tmp_path / "back")
@@ -173,3 +177,22 @@ def test_the_dataset_of_a_run_is_trained_on_as_it_is(tmp_path: Path) -> None:
     recipe = Recipe.load("demo", ["target=24", "splits={test: 0.2}", "generator.lookahead=4"])
     result = synthesize(recipe, tmp_path / "run")
     trained("SFT", result.dataset, tmp_path)
+
+
+def test_the_pairs_of_a_run_are_trained_on_as_they_are(tmp_path: Path) -> None:
+    from llmsynth import Recipe, synthesize
+
+    steps = [{"use": "respond", "samples": 3}, {"use": "preference", "by": "heuristics"}]
+    data = {
+        "generator": {"use": "tests.plugins:Echoes", "count": 24},
+        "models": {"default": {"use": "fake", "function": "tests.test_training:answer"}},
+        "steps": steps,
+    }
+    result = synthesize(Recipe.from_data(data), tmp_path / "run")
+    assert result.report["rows"]["kept"] >= 4
+    made = trained("DPO", result.dataset, tmp_path)
+    assert len(made.train_dataset) == result.report["rows"]["kept"]
+
+
+def answer(request: Any) -> str:
+    return "So it is. " * (1 + request.seed % 9)

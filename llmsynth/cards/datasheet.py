@@ -6,7 +6,8 @@ Nothing in it is invented: what neither the run nor its owner tells is "not stat
 from __future__ import annotations
 
 from llmsynth.cards.facts import CardFacts
-from llmsynth.cards.markdown import code, count, line, prose, public, table
+from llmsynth.cards.header import names_in
+from llmsynth.cards.markdown import code, count, line, plain, prose, public, table
 from llmsynth.cards.results import not_done
 
 NOT_STATED = "Not stated."
@@ -24,8 +25,8 @@ def facts_sheet(facts: CardFacts) -> str:
         ("chosen by", ", ".join(code(str(step.get("use", ""))) for step in facts.steps) or "no step of curation"),
         ("randomness", f"seed {facts.seed}" if facts.seed is not None else "not stated"),
         ("collected", _days(facts)),
-        ("language", ", ".join(facts.languages) or "not stated"),
-        ("licence", line(facts.license or facts.words.license_name or _source_license(facts)) or "not stated"),
+        ("language", ", ".join(facts.languages or _source_languages(facts)) or "not stated"),
+        ("licence", plain(facts.license or facts.words.license_name or _source_license(facts)) or "not stated"),
         ("checked by people", _people(facts)),
     ]
     return "## Datasheet\n\n" + table(("", ""), [(f"**{name}**", value) for name, value in rows])
@@ -55,28 +56,35 @@ def maintenance(facts: CardFacts) -> str:
 
 def model_terms(facts: CardFacts) -> str:
     """Whoever uses the rows has to heed the terms of the models that wrote them."""
-    if facts.curated and not facts.words.model_terms:
+    if not facts.synthetic and not facts.words.model_terms:
         return ""
-    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
-    of = f" of {' and '.join(names)}" if names else ""
-    said = facts.words.model_terms
+    of = f" of {' and '.join(map(code, facts.writers))}" if facts.writers else ""
+    licence = "The licence above is that of the rows as their publisher gives them. " * _licensed(facts)
     return (
-        f"### Terms of the models\n\nThe licence above is that of the rows as their publisher gives them. The terms{of}"
-        f" may restrict further what text of theirs is used for.\n\nWhat they say: {_said(said)}"
+        f"### Terms of the models\n\n{licence}The terms{of} may restrict{' further' * _licensed(facts)} what text of"
+        f" theirs is used for.\n\nWhat they say: {_said(facts.words.model_terms)}"
     )
 
 
 def limits(facts: CardFacts) -> str:
+    origin = "source" if facts.curated else "seeds" if facts.seeds or facts.seed_count is not None else ""
     about_made = (
-        "Language models wrote these rows: they may be wrong or biased in ways that the checks above do not see.",
-        "The terms of the models and the licence of the seeds may restrict what these rows may be used for.",
+        f"Language models wrote {'in ' * bool(facts.curated)}these rows: they may be wrong or biased in ways that the"
+        " checks above do not see.",
+        f"The terms of the models{f' and the licence of the {origin}' if origin else ''} may restrict what these rows"
+        " may be used for.",
     )
     about_read = ("What was wrong with the rows that were read may still be, where no step above looks for it.",)
-    points = [*(about_read if facts.curated else about_made), *not_done(facts), *map(public, facts.limits)]
-    if not facts.license and not facts.words.license_name and not _source_license(facts):
+    known = (*(about_made if facts.synthetic else ()), *(about_read if facts.curated else ()))
+    points = [*known, *not_done(facts), *map(public, facts.limits)]
+    if not _licensed(facts):
         points.append("No licence was given for this dataset.")
     text = "## Limits\n\n" + "\n".join(f"- {line(point)}" for point in points)
     return f"{text}\n\n{prose(facts.words.limits)}" if facts.words.limits.strip() else text
+
+
+def _licensed(facts: CardFacts) -> bool:
+    return bool(facts.license or facts.words.license_name or _source_license(facts))
 
 
 def _said(words: str) -> str:
@@ -100,11 +108,15 @@ def _source_license(facts: CardFacts) -> str:
     return facts.source.license if facts.curated else ""
 
 
+def _source_languages(facts: CardFacts) -> list[str]:
+    return names_in(facts.source.header.get("language")) if facts.curated else []
+
+
 def _authors(facts: CardFacts) -> str:
+    names = ", ".join(map(code, facts.writers))
     if facts.curated:
-        return "not stated"
-    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
-    return f"language models: {', '.join(names)}" if names else "language models"
+        return f"not stated; in part by language models: {names}" if names else "not stated"
+    return f"language models: {names}" if names else "language models"
 
 
 def _days(facts: CardFacts) -> str:

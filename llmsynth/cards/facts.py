@@ -31,6 +31,7 @@ class CardFacts:
     curated: what the rows were before, where they were only curated; empty for rows that were made. source: its card.
     method: how the generator works, in prose.
     models: one mapping per role, such as {"role": "teacher", "model": "...", "temperature": 0.7}.
+    authors: those of them, by name, whose text is in kept rows, as records tell; judges, for example, are none.
     sampled: what was asked of them stage by stage.
     prompts: names of the prompt files in use.
     days: of the first and the last answer, such as "2026-11-25". version: of llmsynth.
@@ -54,6 +55,7 @@ class CardFacts:
     source: Source = field(default_factory=Source)
     method: str = ""
     models: tuple[Mapping[str, Any], ...] = ()
+    authors: tuple[str, ...] = ()
     sampled: tuple[Sampled, ...] = ()
     prompts: tuple[str, ...] = ()
     days: tuple[str, str] | None = None
@@ -84,6 +86,17 @@ class CardFacts:
     @property
     def rows(self) -> int:
         return sum(split.rows for split in self.configs.get(DEFAULT, ()))
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The models whose text is in the rows; where records don't tell, all that a run had which made rows."""
+        known = () if self.curated else (str(model["model"]) for model in self.models if model.get("model"))
+        return self.authors or tuple(dict.fromkeys(known))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether models wrote anything in the rows."""
+        return not self.curated or bool(self.authors)
 
     @property
     def configs(self) -> dict[str, list[DatasetInfo]]:

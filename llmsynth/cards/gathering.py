@@ -30,10 +30,11 @@ _MOST_SAMPLED = 20  # of a stage and a model, in a table that people are to read
 
 @dataclass
 class Traces:
-    """What records came from, noted while they pass: prompts and parameters of all, licences of those kept."""
+    """What records came from, noted while they pass: prompts and parameters of all, licences and models of the kept."""
 
     prompts: set[str] = field(default_factory=set)
     licenses: Counter[str] = field(default_factory=Counter)
+    authors: dict[str, None] = field(default_factory=dict)
     told: bool = False  # whether any record knows of licences
     _sampled: dict[tuple[str, str], list[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -48,6 +49,8 @@ class Traces:
         if record.dropped is None:
             self.licenses.update(meta.get(KEY) or (UNKNOWN,))
             self.told |= KEY in meta
+            # behind those come the ones that judged it
+            self.authors.update(dict.fromkeys(filter(None, meta.get("models", ())[: meta.get("completions")])))
 
     @property
     def sampled(self) -> tuple[Sampled, ...]:
@@ -99,6 +102,7 @@ def facts_of(
             }
             for role, model in run.models.items()
         ),
+        authors=tuple(traces.authors),
         sampled=traces.sampled,
         prompts=tuple(sorted(traces.prompts)),
         days=None if run.journal is None else days_of(run.journal.path),
@@ -110,6 +114,7 @@ def facts_of(
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted((Counter(tally.failed) - gaps).items())),
         limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
+        columns={} if curated else {"split": "the part that the row belongs to; test is held out"},
         steps=steps,
         funnel=tuple(report["funnel"]),
         scores=report.get("scores", {}),

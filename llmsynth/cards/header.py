@@ -28,7 +28,7 @@ def described(facts: CardFacts) -> dict[str, Any]:
     if sources := _sources(facts):
         header["source_datasets"] = sources
     for key in _OF_A_SOURCE:
-        if (theirs := _names(taken.get(key))) and not (key == "language" and facts.languages):
+        if (theirs := names_in(taken.get(key))) and not (key == "language" and facts.languages):
             if key == "task_categories" and words.task_categories:
                 continue
             header[key] = theirs
@@ -58,18 +58,18 @@ def _sources(facts: CardFacts) -> list[str]:
     if facts.words.source_datasets:
         return list(facts.words.source_datasets)
     if facts.curated:
-        return [facts.source.name] if facts.source.name else _names(facts.source.header.get("source_datasets"))
+        return [facts.source.name] if facts.source.name else names_in(facts.source.header.get("source_datasets"))
     return ["original"] if facts.seed_count is None or facts.seeds == OWN_SEEDS else []
 
 
 def _tags(facts: CardFacts, taken: Mapping[str, Any]) -> list[str]:
-    made = [] if facts.curated else ["synthetic"]
+    made = ["synthetic"] if facts.synthetic else []
     task = [facts.task] if facts.task in ("sft", "dpo", "kto") else []
     generators = [] if facts.curated else list(facts.generators)
-    return list(dict.fromkeys([*made, "llmsynth", *generators, *task, *_names(taken.get("tags")), *facts.words.tags]))
+    return list(dict.fromkeys([*made, "llmsynth", *generators, *task, *names_in(taken.get("tags")), *facts.words.tags]))
 
 
-def _names(value: Any) -> list[str]:
+def names_in(value: Any) -> list[str]:
     """A header's list, which may also stand there as a single name."""
     found = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return [one for one in found if isinstance(one, str) and one.strip()]

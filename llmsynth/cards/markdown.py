@@ -26,6 +26,11 @@ def code(text: str) -> str:
     return f"`{line(public(text)).replace('`', chr(39))}`"
 
 
+def plain(text: str) -> str:
+    """Somebody's name for something: as it is if it is plain words, else as code, so that it is no markup."""
+    return line(text) if re.fullmatch(r"[\w\s.,+()/:-]*", text) else code(text)
+
+
 def prose(text: str) -> str:
     """What somebody wrote to be read: their paragraphs and lists stay."""
     return public(text.strip())

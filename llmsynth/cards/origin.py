@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmsynth.cards.facts import CardFacts
-from llmsynth.cards.markdown import code, count, fenced, line, prose, public, table
+from llmsynth.cards.markdown import code, count, fenced, line, plain, prose, public, table
 from llmsynth.licences import UNKNOWN
 
 # of a model's settings, what never belongs in public
@@ -50,7 +50,7 @@ def seeds(facts: CardFacts) -> str:
     if facts.seeds or facts.seed_count is not None:
         what = f"{count(facts.seed_count, 'task')} from " if facts.seed_count is not None else ""
         source = code(facts.seeds) if facts.seeds else "an unknown source"
-        parts.append(f"{what}{source}; licence: {line(facts.seed_license) or UNKNOWN}.")
+        parts.append(f"{what}{source}; licence: {plain(facts.seed_license) or UNKNOWN}.")
     if facts.licenses:
         what = "the source of a row" if facts.curated else "the seeds that a row comes from"
         rows = [(_license(name), f"{rows:,}") for name, rows in _commonest(facts.licenses)]

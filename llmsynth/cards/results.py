@@ -55,10 +55,15 @@ def not_done(facts: CardFacts) -> list[str]:
     uses = [str(step.get("use", "")) for step in facts.steps]
     points = []
     if not any(use.endswith("-duplicates") for use in uses):
-        points.append("No step looked for duplicates.")
+        found = ", ".join(f"`{reason}` {facts.dropped[reason]:,}" for reason in _REPEATS if facts.dropped.get(reason))
+        beyond = f" beyond those that the generator turned away ({found})" if found else ""
+        points.append(f"No step looked for duplicates{beyond}.")
     if not any(note.get("benchmarks") for note in _compared(facts.notes)):
         points.append("Nothing was compared with the items of any test set.")
     return points
+
+
+_REPEATS = ("not_novel", "duplicate_instruction", "duplicate_instance")  # reasons of generators that look themselves
 
 
 def _duplicates(facts: CardFacts) -> Iterator[str]:

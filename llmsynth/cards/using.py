@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from llmsynth.cards.facts import CardFacts
 from llmsynth.cards.markdown import code, count, fenced, line, prose, table
@@ -19,10 +20,16 @@ HOLDS = {
     "completion": "the answer",
     "chosen": "the better answer",
     "rejected": "the worse answer",
+    "score_chosen": "how good the better answer is, by what told the two apart",
+    "score_rejected": "the same of the worse answer",
+    "answers": "the answers of models, with who gave each",
     "text": "the text",
     "label": "the class",
-    "metadata": "where the row comes from, as one JSON object",
 }
+_PROVENANCE = "where the row comes from, as one JSON object"
+_MOST_SHOWN = 5_000  # characters of a row as JSON
+_CUT = 300  # characters of each text of a longer one, and _FEW items of each list
+_FEW = 4
 
 
 def title(facts: CardFacts) -> str:
@@ -36,16 +43,20 @@ def summary(facts: CardFacts) -> str:
 
 
 def _curated(facts: CardFacts) -> str:
-    return f"{count(facts.rows, 'row')} of {code(facts.curated)}, curated by llmsynth."
+    wrote = f", with text by {_models(facts)}" if facts.writers else ""
+    return f"{count(facts.rows, 'row')} of {code(facts.curated)}, curated by llmsynth{wrote}."
 
 
 def _made(facts: CardFacts) -> str:
-    names = list(dict.fromkeys(code(str(model["model"])) for model in facts.models if model.get("model")))
-    models = f" with {' and '.join(names)}" if names else ""
+    models = f" with {_models(facts)}" if facts.writers else ""
     seeds = f", starting from {count(facts.seed_count, 'seed task')}" if facts.seed_count is not None else ""
     generators = ", then ".join(code(name) for name in facts.generators)
     made = f"made by llmsynth's {generators} generator{'s' * (len(facts.generators) > 1)}{models}{seeds}"
     return f"{count(facts.rows, 'row')} of synthetic data, {made}."
+
+
+def _models(facts: CardFacts) -> str:
+    return " and ".join(map(code, facts.writers))
 
 
 def loading(facts: CardFacts) -> str:
@@ -71,16 +82,17 @@ def _call(facts: CardFacts, config: str, splits: list[DatasetInfo], several: boo
 def columns(facts: CardFacts) -> str:
     """The columns of each config; of further ones, those that the first has not."""
     first, *others = facts.configs.items()
-    text = "## Columns\n\n" + _columns(facts, first[1][0].columns)
+    text = "## Columns\n\n" + _columns(facts, first[1][0].columns, first[1][0].provenance)
     for name, splits in others:
         more = {column: kind for column, kind in splits[0].columns.items() if column not in first[1][0].columns}
         if more:
-            text += f"\n\nThe config {code(name)} also has:\n\n{_columns(facts, more)}"
+            text += f"\n\nThe config {code(name)} also has:\n\n{_columns(facts, more, splits[0].provenance)}"
     return text
 
 
-def _columns(facts: CardFacts, kinds: dict[str, str]) -> str:
-    rows = [(code(name), _type(kind), facts.columns.get(name, HOLDS.get(name, ""))) for name, kind in kinds.items()]
+def _columns(facts: CardFacts, kinds: dict[str, str], provenance: str) -> str:
+    known = {**HOLDS, provenance: _PROVENANCE, **facts.columns}
+    rows = [(code(name), _type(kind), known.get(name, "")) for name, kind in kinds.items()]
     return table(("column", "type", "holds"), rows)
 
 
@@ -90,4 +102,22 @@ def _type(kind: str) -> str:
 
 def example(facts: CardFacts) -> str:
     shown = next((split.example for split in facts.splits if split.example), None)
-    return "## A row\n\n" + fenced(json.dumps(shown, ensure_ascii=False, indent=2), "json") if shown else ""
+    if not shown:
+        return ""
+    text, note = json.dumps(shown, ensure_ascii=False, indent=2), ""
+    if len(text) > _MOST_SHOWN:
+        text = json.dumps(_cut(shown), ensure_ascii=False, indent=2)
+        note = "\n\nWhat is long is cut short here, as … tells."
+    return f"## A row\n\n{fenced(text, 'json')}{note}"
+
+
+def _cut(value: Any) -> Any:
+    """A value whose texts and lists are short; what was cut off is told by a last … and how much it was."""
+    if isinstance(value, str):
+        return value if len(value) <= _CUT else f"{value[:_CUT]}… ({len(value) - _CUT:,} more characters)"
+    if isinstance(value, dict):
+        return {name: _cut(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        more = [f"… ({len(value) - _FEW:,} more)"] if len(value) > _FEW else []
+        return [*map(_cut, value[:_FEW]), *more]
+    return value

@@ -19,9 +19,9 @@ from llmsynth.generators.protocol import About
 from llmsynth.licences import named
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
-from llmsynth.sources import read_rows
+from llmsynth.sources.beside import licensed_rows
 from llmsynth.sources.inference import converted
-from llmsynth.sources.licensing import KEY, licenses_in
+from llmsynth.sources.licensing import KEY
 from llmsynth.sources.readme import source_of
 from llmsynth.sources.rows import splits_in
 from llmsynth.sources.runs import is_run, kept_records, survey_run
@@ -125,6 +125,8 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
+        if not is_run(self.path) and "train" in (splits := splits_in(self.path)) and len(splits) > 1:
+            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
         mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
         if mixed:
             log.warning(
@@ -155,9 +157,9 @@ class Rows:
                 meta = record.meta if KEY in record.meta or not given else {**record.meta, KEY: [given]}
                 yield judge(dataclasses.replace(record, meta=meta))
             return
-        for row in read_rows(self.path):
+        for row, told in licensed_rows(self.path):
             meta = {"generator": "rows", "source": row.place}
-            if licenses := licenses_in(row.values) or ((given,) if given else ()):
+            if licenses := told or ((given,) if given else ()):
                 meta[KEY] = [*licenses]
             if row.problem:
                 yield Record(row.place, {}, meta, dropped=Drop("unreadable", row.problem))

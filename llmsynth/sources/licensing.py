@@ -10,7 +10,7 @@ from llmsynth.licences import UNKNOWN, named
 
 KEY = "source_licenses"  # in the provenance of a record
 _OWN = ("license", "licence")
-_PROVENANCE = ("metadata", "llmsynth")  # columns in which a dataset of llmsynth tells where its rows come from
+PROVENANCE = ("metadata", "llmsynth")  # columns in which a dataset of llmsynth tells where its rows come from
 _LONGEST = 200  # characters of a licence's name; the text of one is no name
 
 
@@ -19,7 +19,7 @@ def licenses_in(values: Mapping[str, Any]) -> tuple[str, ...]:
     for column in _OWN:
         if found := _names(values.get(column)):
             return found
-    for column in _PROVENANCE:
+    for column in PROVENANCE:
         text = values.get(column)
         if isinstance(text, str) and KEY in text:
             try:

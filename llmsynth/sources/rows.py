@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from llmsynth.errors import SourceError
+from llmsynth.lineage import SPLITS
 
 
 class Row(NamedTuple):
@@ -71,7 +72,7 @@ Reader = Callable[[Path, str], Iterator[Row]]
 
 
 def splits_in(path: str | Path) -> list[str]:
-    """The splits of a source, as its files are named, `train` first; of a file, or of files without such names, it."""
+    """The splits of a source, as its files are named: `train`, `validation`, `test`, others; else `train` alone."""
     path = Path(path)
     if (path / "dataset_dict.json").is_file():
         found = _strings(path / "dataset_dict.json", lambda content: content["splits"])
@@ -82,7 +83,7 @@ def splits_in(path: str | Path) -> list[str]:
         raise SourceError(
             f"{path}: {wrong[0]!r} is no name of a split", "Split names are words, such as train or test."
         )
-    return sorted(found, key=lambda name: name != "train") or ["train"]
+    return [name for name in SPLITS if name in found] + [name for name in found if name not in SPLITS] or ["train"]
 
 
 _SPLIT = re.compile(r"(\w+?)(?:-\d{5}-of-\d{5}|-\d+)?")

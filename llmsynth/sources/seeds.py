@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any, NamedTuple
 
 from llmsynth.errors import SourceError
 from llmsynth.licences import named
+from llmsynth.sources.beside import licensed_rows
 from llmsynth.sources.checks import UnusableError, filled, printable, text
-from llmsynth.sources.licensing import licenses_in
 from llmsynth.sources.qna import LAYOUT, Leaf, MisplacedError, find_leaves, read_leaf, same_task
 from llmsynth.sources.readme import source_of
-from llmsynth.sources.rows import Row, holds_data, kind_of, read_rows
+from llmsynth.sources.rows import Row, holds_data, kind_of
 from llmsynth.sources.seed import Seed, Seeds
 
 BUILTIN = "builtin"
@@ -54,7 +55,7 @@ def read_seeds(path: str | Path | None = BUILTIN, license: str = "") -> Seeds:
     places: dict[str, str] = {}
     instructions: set[str] = set()
     parts = 0
-    for part in map(_of_leaf, leaves) if leaves else map(_of_row, read_rows(path)):
+    for part in map(_of_leaf, leaves) if leaves else itertools.starmap(_of_row, licensed_rows(path)):
         parts += 1
         problem = part.problem
         for seed in part.seeds:
@@ -87,9 +88,9 @@ class _Part(NamedTuple):
     problem: str = ""
 
 
-def _of_row(row: Row) -> _Part:
+def _of_row(row: Row, licenses: tuple[str, ...]) -> _Part:
     try:
-        return _Part(row.place, (_seed(row),))
+        return _Part(row.place, (_seed(row, licenses),))
     except UnusableError as unusable:
         return _Part(row.place, (), f"{row.place}: {unusable}")
 
@@ -110,7 +111,7 @@ def _unusable(path: Path, problems: list[str], parts: int, leaves: bool) -> Sour
     return SourceError(f"{path}: {len(problems)} of {parts} {what} cannot be used\n{listing}", hint)
 
 
-def _seed(row: Row) -> Seed:
+def _seed(row: Row, licenses: tuple[str, ...]) -> Seed:
     if row.problem:
         raise UnusableError(row.problem)
     values = row.values
@@ -127,7 +128,7 @@ def _seed(row: Row) -> Seed:
         instances=instances,
         is_classification=_truth(values.get("is_classification")),
         source=row.place,
-        licenses=licenses_in(values),
+        licenses=licenses,
     )
 
 
