@@ -101,18 +101,27 @@ function origin(record) {
     el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, visible(name)), el("dd", {}, visible(value))])));
 }
 
+// Whether a conversation only says again, turn by turn, what the other columns say.
+function repeats({ fields }, name) {
+  if (!areTurns(fields[name])) return false;
+  const squeeze = (value) => textOf(value).replace(/\s+/g, "");
+  const others = Object.entries(fields).filter(([other, value]) => other !== name && typeof value === "string").map(([, value]) => squeeze(value)).sort((a, b) => b.length - a.length);
+  return others.reduce((rest, text) => (text ? rest.replace(text, () => "") : rest), squeeze(fields[name])) === "";
+}
+
 // A removed row beside the one it was removed for.
 async function pairBody([removed, kept, , , keptId]) {
   const [lost, stays] = await Promise.all([row(removed), kept >= 0 ? row(kept) : null]);
   if (!stays) {
     return el("p", { class: "muted" }, `The row it was removed for, ${visible(keptId)}, is not in this page.`);
   }
-  const names = [...new Set([...Object.keys(stays.fields), ...Object.keys(lost.fields)])];
+  const names = [...new Set([...Object.keys(stays.fields), ...Object.keys(lost.fields)])].filter((name) => ![stays, lost].every((record) => repeats(record, name)));
   const sides = [[], []];
   for (const name of names) {
     const texts = [stays, lost].map((record) => textOf(record.fields[name]));
-    if (!texts[0] && !texts[1]) continue;
-    differences(...texts).forEach((parts, side) => sides[side].push(el("div", { class: "field" }, el("h3", {}, visible(name)), el("div", { class: "text" }, ...parts))));
+    // what one of them lacks, as no answer was asked for, is nothing to compare
+    const parts = texts.every(Boolean) ? differences(...texts) : texts.map((text) => [visible(text)]);
+    parts.forEach((part, side) => texts[side] && sides[side].push(el("div", { class: "field" }, el("h3", {}, visible(name)), el("div", { class: "text" }, ...part))));
   }
   return el("div", { class: "grid two" }, ...[["kept", stays], ["removed", lost]].map(([title, record], side) =>
     el("div", {}, el("p", { class: "small muted" }, `${title}: `, el("button", { type: "button", class: "link", on: { click: () => openRow(record.number) } }, visible(record.id)),

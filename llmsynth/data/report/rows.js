@@ -62,6 +62,7 @@ async function refresh() {
 function show(matches, searching) {
   browser.matches = matches;
   browser.space.style.height = `${matches.length * ROW_HEIGHT}px`;
+  browser.space.replaceChildren(...(matches.length || searching ? [] : [el("p", { class: "muted none" }, "No row is like that.")]));
   browser.said.textContent = `${count(matches.length)} of ${count(page.told.rows.count)} rows${searching ? ", searching …" : ""}`;
   if (!searching) browser.list.scrollTop = 0;
   renderList();
