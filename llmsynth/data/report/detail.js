@@ -101,8 +101,9 @@ function origin(record) {
     el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, visible(name)), el("dd", {}, visible(value))])));
 }
 
-// Whether a conversation only says again, turn by turn, what the other columns say.
+// Whether a column is empty, or a conversation that only says again, turn by turn, what the others say.
 function repeats({ fields }, name) {
+  if (!textOf(fields[name])) return true;
   if (!areTurns(fields[name])) return false;
   const squeeze = (value) => textOf(value).replace(/\s+/g, "");
   const others = Object.entries(fields).filter(([other, value]) => other !== name && typeof value === "string").map(([, value]) => squeeze(value)).sort((a, b) => b.length - a.length);

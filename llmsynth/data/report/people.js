@@ -18,7 +18,7 @@ function rated({ items, ratings, skipped, raters, rated_by_several: several, kin
 function marked({ marks, least, most, rubric }) {
   const several = Object.values(marks).some(({ alpha }) => alpha !== null);
   const cells = ({ mean, interval, alpha }) => [fixed(mean), between(interval), ...(several ? [fixed(alpha)] : [])].map((text) => el("td", { class: "number" }, text));
-  return [el("h3", {}, `Marks from ${least} to ${most}, by ${visible(rubric)}`),
+  return [el("h3", {}, `Marks from ${least} to ${most}, by the rubric ${visible(rubric.split("@")[0])}`),
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "criterion"), ...["mean", "95 % interval", ...(several ? ["Krippendorff's alpha"] : [])].map((name) => el("th", { class: "number" }, name)))),
       el("tbody", {}, ...Object.entries(marks).map(([name, one]) => el("tr", {}, el("td", {}, visible(words(name))), ...cells(one)))))];
 }
