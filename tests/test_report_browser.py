@@ -321,7 +321,9 @@ def test_numbers_stand_in_their_order_and_in_ranges_where_they_are_many(browser:
         names = [f"{low} to {low + 2}" for low in range(0, 21, 3)] + ["21 to 22"]
         shown = [line.strip() for line in page.inner_text("#map .legend").splitlines() if line.strip()]
         assert " ".join(shown) == " ".join(f"{name} {10 * (3 if name[:2] != '21' else 2)}" for name in names)
-        shares = page.locator("#topics .card", has_text="round").locator(".shares > span:first-child, .shares > [title]")
+        shares = page.locator("#topics .card", has_text="round").locator(
+            ".shares > span:first-child, .shares > [title]"
+        )
         assert [text for text in shares.all_inner_texts() if text] == names
         assert page.locator("#topics .card", has_text="turns").inner_text().split()[1::5] == ["0", "1", "2"]
         settled(found)
