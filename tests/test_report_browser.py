@@ -359,3 +359,16 @@ def test_what_people_said_is_shown_without_their_names(browser: Any, tmp_path: P
         assert "6 rows by 2 people, 12 ratings, 6 rated by several" in told
         assert "Anna" not in found.page.content()
         settled(found)
+
+
+def test_several_answers_are_shown_as_such(browser: Any, tmp_path: Path) -> None:
+    answers = [
+        {"text": "carp\n<b>", "role": "strong", "model": "m", "journal": "k", "score": 2.0},
+        {"text": "cod", "role": "weak", "model": "m", "journal": "k", "score": None},
+    ]
+    rows = [Record("a", {"prompt": "Name a fish", "answers": answers, "chosen": "carp", "rejected": "cod"})]
+    with opened(browser, write_report(write_run(tmp_path / "run", rows, journal=False)).path) as found:
+        found.page.locator("#list .row").first.click()
+        shown = found.page.locator("#drawer .field", has_text="answers").locator(".turn")
+        assert shown.all_inner_texts() == ["strong · m · score 2\ncarp\n<b>", "weak · m\ncod"]
+        settled(found)

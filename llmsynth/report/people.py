@@ -46,6 +46,6 @@ def _study(study: dict[str, Any]) -> dict[str, Any]:
 
 def _alpha(told: dict[str, Any]) -> float | None:
     """Krippendorff's, where several people rated; of what has no order but that of an interval, that one."""
-    alphas = told.get("alpha", {})
-    found: float | None = (alphas.get(_LEVEL) or next(iter(alphas.values()), {})).get("value")
-    return found
+    alphas: dict[str, dict[str, float | None]] = told.get("alpha", {})
+    level = _LEVEL if _LEVEL in alphas else next(iter(alphas), "")
+    return alphas[level]["value"] if level else None

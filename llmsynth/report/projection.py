@@ -61,7 +61,8 @@ def project(vectors: Singles, neighbours: Neighbours) -> Singles:
     # a few far away would squeeze the others into a corner: they come to stand at the edge
     low, high = np.percentile(points, [_EDGE, 100 - _EDGE], axis=0).astype(np.float32)
     scaled: Singles = (np.clip(points, low, high) - low) / np.maximum(high - low, np.float32(1e-9))
-    return (scaled + _ranks(scaled)) / 2
+    placed: Singles = (scaled + _ranks(scaled)) * np.float32(0.5)
+    return placed
 
 
 def _ranks(scaled: Singles) -> Singles:
@@ -71,7 +72,8 @@ def _ranks(scaled: Singles) -> Singles:
     by rank, the gap is halved, and what lies closer together or in an order still does.
     """
     ranks = [np.searchsorted(np.sort(axis), axis) for axis in scaled.T]
-    return (np.stack(ranks, axis=1) / max(1, len(scaled) - 1)).astype(np.float32)
+    placed: Singles = (np.stack(ranks, axis=1) / max(1, len(scaled) - 1)).astype(np.float32)
+    return placed
 
 
 def principal(vectors: Singles) -> Singles:

@@ -41,9 +41,15 @@ function field(name, value) {
           ...Object.entries(turn).filter(([key, more]) => !["role", "from", "content", "value"].includes(key) && more)
             .map(([key, more]) => el("pre", { class: "small" }, `${visible(key)}: ${visible(textOf(more))}`)));
       })
+    : areAnswers(value) ? value.map((one) => el("div", { class: "turn assistant" }, el("span", { class: "muted small" }, visible(aboutAnswer(one))), el("div", { class: "text" }, visible(one.text))))
     : [el("div", { class: "text" }, visible(textOf(value)) || el("span", { class: "muted" }, "(empty)"))];
   return el("div", { class: "field" }, el("h3", {}, visible(name)), ...body);
 }
+
+// Several answers to one question, each with who gave it and what it scored.
+const areAnswers = (value) => Array.isArray(value) && value.length > 0 && value.every((one) => one !== null && typeof one === "object" && typeof one.text === "string");
+const aboutAnswer = (one) => Object.entries(one).filter(([name, value]) => !["text", "journal"].includes(name) && value !== null && typeof value !== "object")
+  .map(([name, value]) => (["role", "model", "finish_reason"].includes(name) ? value : `${words(name)} ${typeof value === "number" ? short(value) : value}`)).join(" · ");
 
 async function showTwin(record) {
   const pair = (await pairs()).find(([number]) => number === record.number);
