@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     # without the prefix cache, or whoever comes second would find the prompts read already
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; for the CPU build, which would take most of the memory
     engine = {"dtype": "float32", "enforce_eager": True, "max_model_len": 2048, "enable_prefix_caching": False}
+    engine["gpu_memory_utilization"] = 0.5
     backend = VLLMBackend(options.model, engine={**engine, **options.engine})
     rng = random.Random(0)
     texts = [f"Write about {' '.join(rng.choices(_WORDS, k=options.words))}." for _ in range(options.requests)]

@@ -39,4 +39,10 @@ def engine() -> dict[str, Any]:
     """Arguments for vLLM's engine that suit a small model on any machine."""
     # so small a model would fill its answers with the blanks that JSON allows
     structured = {"backend": "guidance", "disable_any_whitespace": True}
-    return {"dtype": "float32", "enforce_eager": True, "max_model_len": 2048, "structured_outputs_config": structured}
+    return {
+        "dtype": "float32",
+        "enforce_eager": True,
+        "max_model_len": 2048,
+        "gpu_memory_utilization": 0.5,
+        "structured_outputs_config": structured,
+    }
