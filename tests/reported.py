@@ -112,3 +112,21 @@ def entries(rows: Iterable[Record], padding: int = 0) -> Iterable[bytes]:
 
 def _whole(record: Record) -> Record:
     return Record(record.id, record.fields)
+
+
+def rate_rows(run: Path, raters: Sequence[str]) -> None:
+    """Ratings of six rows by each of these people, the first of whom gives 5 and the others 4, and their report."""
+    from llmsynth.prompts import Prompts
+    from llmsynth.rating import Source, Study, choose_rows, report
+    from llmsynth.rubric import rubric_of
+
+    study = Study("rows", rubric_of("answer", Prompts()), ".")
+    folder = run / "ratings"
+    folder.mkdir()
+    for place, rater in enumerate(raters):
+        lines: list[dict[str, object]] = [{"study": study.id, "about": study.told()}]
+        for item in choose_rows(Source(run), 6, 0).items:
+            marks = {name: 5 - min(1, place) for name in study.rubric.names}
+            lines.append({"study": study.id, "item": item.key, "rows": list(item.rows), "rater": rater, "marks": marks})
+        (folder / f"{rater.lower()}.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    (folder / "report.json").write_bytes(orjson.dumps(report(run)))

@@ -49,7 +49,7 @@ class Sight:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)  # the machine may be busy
 
     def count(self, done: int, total: int) -> None:
         from playwright.sync_api import expect

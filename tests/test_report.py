@@ -26,7 +26,7 @@ from llmsynth.report.projection import neighbours_of, principal, project
 from llmsynth.report.reading import Reading
 from llmsynth.report.rows import row_line
 from llmsynth.report.survey import Survey
-from tests.reported import records, write_run
+from tests.reported import rate_rows, records, write_run
 
 ROOT = Path(__file__).parent.parent
 
@@ -128,6 +128,21 @@ def test_what_is_no_finished_run_is_told(tmp_path: Path, missing: str) -> None:
         write_report(run)
 
 
+def test_what_people_said_is_in_the_page_of_their_run_and_names_nobody(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", records(30))
+    assert told(write_report(run).path)["runs"][0]["people"] == []
+    rate_rows(run, ("Anna", "Ben", "Cleo"))
+    path = write_report(run).path
+    [study] = told(path)["runs"][0]["people"]
+    assert (study["items"], study["ratings"], study["raters"]) == (6, 18, 3)
+    assert study["marks"]["clarity"]["mean"] == pytest.approx(13 / 3, abs=1e-4)
+    assert study["marks"]["clarity"]["alpha"] < 0 and "Anna" not in json.dumps(told(path))
+    (run / "ratings" / "report.json").write_text('{"studies": [{}]}')
+    with pytest.raises(RunError, match="cannot be read") as raised:
+        write_report(run)
+    assert "--report" in raised.value.hint
+
+
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
@@ -210,6 +225,16 @@ def test_the_map_keeps_groups_together_and_is_the_same_again() -> None:
     points = project(vectors, neighbours)
     assert points.min() >= 0 and points.max() <= 1 and (points == project(vectors, neighbours)).all()
     assert kept_neighbours(points, neighbours.places) > 1.5 * kept_neighbours(principal(vectors), neighbours.places)
+
+
+def test_a_group_far_from_all_others_leaves_them_room() -> None:
+    centres = unit(40, 1)
+    near = np.repeat(centres, 10, axis=0) * 0.3 + unit(1, 3) + 0.05 * unit(400, 4)
+    far = -np.repeat(unit(1, 3), 20, axis=0) + 0.05 * unit(20, 5)
+    vectors = np.concatenate([near, far]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    points = project(vectors, neighbours_of(vectors))[:400]
+    assert (np.ptp(points, axis=0) > 0.6).all()
 
 
 def test_equal_and_empty_vectors_have_places_too() -> None:

@@ -13,7 +13,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.report import write_report
 from llmsynth.text import fingerprint
 from tests.browsing import Opened, chromium, opened
-from tests.reported import records, write_run
+from tests.reported import rate_rows, records, write_run
 
 pytestmark = pytest.mark.browser
 
@@ -109,6 +109,7 @@ def test_search_finds_texts_in_any_row_and_any_case(browser: Any, report: tuple[
         assert last.fields["instruction"] in page.locator("#list .row").first.inner_text()
         page.fill("#query", "no row says this")
         page.wait_for_function("() => document.getElementById('matches').textContent.startsWith('0 ')", timeout=20_000)
+        assert matches(page) == 0 and page.inner_text("#list") == "No row is like that."
         settled(found)
 
 
@@ -205,6 +206,8 @@ def test_on_a_phone_nothing_is_wider_than_the_window(browser: Any, report: tuple
     with opened(browser, path, width=380) as found:
         page = found.page
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
+        broken = "all => all.filter((one) => one.offsetHeight > 64).map((one) => one.textContent)"  # letter by letter
+        assert page.locator("th").evaluate_all(broken) == []
         page.locator("#list .row").first.click()
         page.wait_for_selector("#drawer .raw-reply", state="attached")
         assert page.locator("#drawer").bounding_box()["width"] == 380
@@ -295,7 +298,7 @@ def test_two_runs_stand_side_by_side(browser: Any, tmp_path: Path) -> None:
     with opened(browser, write_report([first, second], tmp_path / "compare.html").path) as found:
         page = found.page
         table = page.inner_text("#compared")
-        assert "400" in table and "300" in table and "−100" in table and "self bleu" in table
+        assert "400" in table and "300" in table and "−100" in table and "self-BLEU" in table
         assert page.inner_text("#recipe mark") != ""
         assert matches(page) == 700
         page.select_option("#run", "1")
@@ -306,3 +309,68 @@ def test_two_runs_stand_side_by_side(browser: Any, tmp_path: Path) -> None:
         page.wait_for_timeout(300)
         settled(found)
         assert json.loads(page.evaluate("JSON.stringify(page.told.runs.map((run) => run.rows))")) == [400, 300]
+
+
+def test_numbers_stand_in_their_order_and_in_ranges_where_they_are_many(browser: Any, tmp_path: Path) -> None:
+    rows = [
+        Record(f"r{n}", {"instruction": f"Write a poem {n}", "output": "yes"}, {"round": (7 * n) % 23, "turns": n % 3})
+        for n in range(230)
+    ]
+    with opened(browser, write_report(write_run(tmp_path / "run", rows, journal=False)).path) as found:
+        page = found.page
+        assert page.locator("#map-by").input_value() == "verdict"  # which tells more than a number
+        page.select_option("#map-by", label="round")
+        names = [f"{low} to {low + 2}" for low in range(0, 21, 3)] + ["21 to 22"]
+        shown = [line.strip() for line in page.inner_text("#map .legend").splitlines() if line.strip()]
+        assert " ".join(shown) == " ".join(f"{name} {10 * (3 if name[:2] != '21' else 2)}" for name in names)
+        shares = page.locator("#topics .card", has_text="round").locator(
+            ".shares > span:first-child, .shares > [title]"
+        )
+        assert [text for text in shares.all_inner_texts() if text] == names
+        assert page.locator("#topics .card", has_text="turns").inner_text().split()[1::5] == ["0", "1", "2"]
+        settled(found)
+
+
+def test_a_pair_shows_what_can_be_compared_and_nothing_twice(browser: Any, tmp_path: Path) -> None:
+    def row(id: str, question: str, answer: str, drop: Drop | None = None) -> Record:
+        turns = [{"role": "user", "content": f"{question}\n\nof today"}, {"role": "assistant", "content": answer}]
+        fields = {"instruction": question, "input": "of today", "output": answer, "messages": turns if answer else []}
+        repeat = {"duplicate_of": {"kept_id": "a", "method": "rouge", "score": 0.9}} if drop else {}
+        return Record(id, fields, repeat, {} if drop else {"quality": 0.5}, drop)
+
+    drop = Drop("not_novel", "0.9")
+    rows = [row("a", "Name a fish", "carp"), row("b", "Name one fish", "", drop), row("c", "Name a fish", "eel", drop)]
+    with opened(browser, write_report(write_run(tmp_path / "run", rows, journal=False)).path) as found:
+        first, second = found.page.locator("#duplicates article").all()
+        sides = [first.locator(".two > div").nth(side) for side in (0, 1)]
+        assert sides[0].locator("h3").all_inner_texts() == ["instruction", "input", "output"]
+        assert sides[1].locator("h3").all_inner_texts() == ["instruction", "input"]
+        assert first.locator("mark").all_inner_texts() == ["a", "one"]  # and not "carp", which has no other
+        assert second.locator("mark").all_inner_texts() == ["carp", "eel"]
+        assert found.page.inner_text("[data-note=constant]").endswith("quality 0.5.")
+        assert found.page.locator("#scores .chart").count() == 0
+        settled(found)
+
+
+def test_what_people_said_is_shown_without_their_names(browser: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", records(40))
+    rate_rows(run, ("Anna", "Ben"))
+    with opened(browser, write_report(run).path) as found:
+        told = found.page.inner_text("#people")
+        assert "Marks from 1 to 5, by the rubric answer" in told and "correctness\t4.50\t4.50 to 4.50" in told
+        assert "6 rows by 2 people, 12 ratings, 6 rated by several" in told
+        assert "Anna" not in found.page.content()
+        settled(found)
+
+
+def test_several_answers_are_shown_as_such(browser: Any, tmp_path: Path) -> None:
+    answers = [
+        {"text": "carp\n<b>", "role": "strong", "model": "m", "journal": "k", "score": 2.0},
+        {"text": "cod", "role": "weak", "model": "m", "journal": "k", "score": None},
+    ]
+    rows = [Record("a", {"prompt": "Name a fish", "answers": answers, "chosen": "carp", "rejected": "cod"})]
+    with opened(browser, write_report(write_run(tmp_path / "run", rows, journal=False)).path) as found:
+        found.page.locator("#list .row").first.click()
+        shown = found.page.locator("#drawer .field", has_text="answers").locator(".turn")
+        assert shown.all_inner_texts() == ["strong · m · score 2\ncarp\n<b>", "weak · m\ncod"]
+        settled(found)

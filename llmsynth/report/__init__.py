@@ -3,6 +3,7 @@
 survey      a first pass over the records: counts of all of them, and which rows the page holds
 gathered    a second pass: those rows as lines, their vectors, labels and duplicates
 answers     the prompts and replies behind them, out of the journal
+people      what those who rated the run came to
 projection  the nearest rows of each, and their map
 page        the file: markup, styles and scripts of `llmsynth/data/report/`, and the data as blobs
 """

@@ -22,6 +22,7 @@ from llmsynth.recipe import publishable
 from llmsynth.report.answers import Answers
 from llmsynth.report.blobs import Blobs, Lines
 from llmsynth.report.gathered import NO_LABEL, Gathered
+from llmsynth.report.people import ratings_told
 from llmsynth.report.projection import neighbours_of, project
 from llmsynth.report.reading import reading_of
 from llmsynth.report.survey import Array, Survey
@@ -35,6 +36,7 @@ SCRIPTS = (
     "map.js",
     "rows.js",
     "detail.js",
+    "people.js",
     "compare.js",
     "page.js",
 )
@@ -76,6 +78,7 @@ class OpenedRun:
             "columns": survey.reading.columns,
             "instruction": survey.reading.instruction,
             "stages": stages,
+            "people": ratings_told(self.directory),
             **survey.told(),
         }
 

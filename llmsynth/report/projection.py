@@ -61,7 +61,19 @@ def project(vectors: Singles, neighbours: Neighbours) -> Singles:
     # a few far away would squeeze the others into a corner: they come to stand at the edge
     low, high = np.percentile(points, [_EDGE, 100 - _EDGE], axis=0).astype(np.float32)
     scaled: Singles = (np.clip(points, low, high) - low) / np.maximum(high - low, np.float32(1e-9))
-    return scaled
+    placed: Singles = (scaled + _ranks(scaled)) * np.float32(0.5)
+    return placed
+
+
+def _ranks(scaled: Singles) -> Singles:
+    """The place of each number among those of its axis, from 0 to 1, the same for equal ones.
+
+    A group that nothing ties to the others is laid out far from them, and they would share a corner of the map. Half
+    by rank, the gap is halved, and what lies closer together or in an order still does.
+    """
+    ranks = [np.searchsorted(np.sort(axis), axis) for axis in scaled.T]
+    placed: Singles = (np.stack(ranks, axis=1) / max(1, len(scaled) - 1)).astype(np.float32)
+    return placed
 
 
 def principal(vectors: Singles) -> Singles:

@@ -1,6 +1,7 @@
 // Charts by ECharts, in the colours of the page. Tips are drawn on the canvas: no markup is ever made of data.
 
 const PALETTE = ["#4c86b8", "#e08a3c", "#58a066", "#b07ab0", "#d9605c", "#5fb0ab", "#d3b13f", "#a07d64", "#e291a4", "#7f88c4"];
+const RAMP = ["#3d5a9e", "#3f77a8", "#4493a7", "#55ab9d", "#78bd8b", "#a3c876", "#cbca68", "#e0b95c", "#e09a52", "#d6764d"]; // of what has an order
 const OTHERS = "#9a9a9a";
 const drawn = new Set();
 
@@ -124,8 +125,9 @@ function sunburst(verbs) {
     series: [{
       type: "sunburst", data, radius: ["16%", "96%"], nodeClick: false, sort: null, emphasis: { focus: "none" },
       itemStyle: { borderColor: colours.surface, borderWidth: 1.5, borderRadius: 3 },
-      label: { color: "#fff", fontSize: 11, minAngle: 6, overflow: "truncate" },
-      levels: [{}, { r0: "16%", r: "52%", label: { rotate: "radial" } }, { r0: "52%", r: "96%", label: { rotate: "radial", minAngle: 4 } }],
+      // the angles leave a line of text its height, on a phone too
+      label: { fontSize: 11, overflow: "truncate", rotate: "radial" },
+      levels: [{}, { r0: "16%", r: "52%", label: { color: "#16191d", minAngle: 12 } }, { r0: "52%", r: "96%", label: { color: colours.ink, minAngle: 6 } }],
     }],
   }));
 }

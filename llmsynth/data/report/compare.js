@@ -15,7 +15,7 @@ function comparedTable({ shared, diversity }) {
   rows.push(["kept rows that the other has too", ...shared]);
   const told = [diversity.sets["0"], diversity.sets["1"]];
   for (const name of Object.keys(told[0] ?? {})) {
-    if (name !== "verb_objects" && name !== "clusters" && !name.endsWith("_error")) rows.push([`variety: ${words(name)}`, told[0][name], told[1][name]]);
+    if (name !== "verb_objects" && name !== "clusters" && !name.endsWith("_error")) rows.push([`variety: ${measureName(name)}`, told[0][name], told[1][name]]);
   }
   for (const name of new Set([a, b].flatMap((run) => Object.keys(run.report.scores ?? {})))) {
     rows.push([`mean of ${words(name)}`, a.report.scores?.[name]?.mean ?? null, b.report.scores?.[name]?.mean ?? null]);

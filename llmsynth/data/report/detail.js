@@ -42,9 +42,15 @@ function field(name, value) {
           ...Object.entries(turn).filter(([key, more]) => !["role", "from", "content", "value"].includes(key) && more)
             .map(([key, more]) => el("pre", { class: "small" }, `${visible(key)}: ${visible(textOf(more))}`)));
       })
+    : areAnswers(value) ? value.map((one) => el("div", { class: "turn assistant" }, el("span", { class: "muted small" }, visible(aboutAnswer(one))), el("div", { class: "text" }, visible(one.text))))
     : [el("div", { class: "text" }, visible(textOf(value)) || el("span", { class: "muted" }, "(empty)"))];
   return el("div", { class: "field" }, el("h3", {}, visible(name)), ...body);
 }
+
+// Several answers to one question, each with who gave it and what it scored.
+const areAnswers = (value) => Array.isArray(value) && value.length > 0 && value.every((one) => one !== null && typeof one === "object" && typeof one.text === "string");
+const aboutAnswer = (one) => Object.entries(one).filter(([name, value]) => !["text", "journal"].includes(name) && value !== null && typeof value !== "object")
+  .map(([name, value]) => (["role", "model", "finish_reason"].includes(name) ? value : `${words(name)} ${typeof value === "number" ? short(value) : value}`)).join(" · ");
 
 async function showTwin(record) {
   const pair = (await pairs()).find(([number]) => number === record.number);
@@ -102,18 +108,28 @@ function origin(record) {
     el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, visible(name)), el("dd", {}, visible(value))])));
 }
 
+// Whether a column is empty, or a conversation that only says again, turn by turn, what the others say.
+function repeats({ fields }, name) {
+  if (!textOf(fields[name])) return true;
+  if (!areTurns(fields[name])) return false;
+  const squeeze = (value) => textOf(value).replace(/\s+/g, "");
+  const others = Object.entries(fields).filter(([other, value]) => other !== name && typeof value === "string").map(([, value]) => squeeze(value)).sort((a, b) => b.length - a.length);
+  return others.reduce((rest, text) => (text ? rest.replace(text, () => "") : rest), squeeze(fields[name])) === "";
+}
+
 // A removed row beside the one it was removed for.
 async function pairBody([removed, kept, , , keptId]) {
   const [lost, stays] = await Promise.all([row(removed), kept >= 0 ? row(kept) : null]);
   if (!stays) {
     return el("p", { class: "muted" }, `The row it was removed for, ${visible(keptId)}, is not in this page.`);
   }
-  const names = [...new Set([...Object.keys(stays.fields), ...Object.keys(lost.fields)])];
+  const names = [...new Set([...Object.keys(stays.fields), ...Object.keys(lost.fields)])].filter((name) => ![stays, lost].every((record) => repeats(record, name)));
   const sides = [[], []];
   for (const name of names) {
     const texts = [stays, lost].map((record) => textOf(record.fields[name]));
-    if (!texts[0] && !texts[1]) continue;
-    differences(...texts).forEach((parts, side) => sides[side].push(el("div", { class: "field" }, el("h3", {}, visible(name)), el("div", { class: "text" }, ...parts))));
+    // what one of them lacks, as no answer was asked for, is nothing to compare
+    const parts = texts.every(Boolean) ? differences(...texts) : texts.map((text) => [visible(text)]);
+    parts.forEach((part, side) => texts[side] && sides[side].push(el("div", { class: "field" }, el("h3", {}, visible(name)), el("div", { class: "text" }, ...part))));
   }
   return el("div", { class: "grid two" }, ...[["kept", stays], ["removed", lost]].map(([title, record], side) =>
     el("div", {}, el("p", { class: "small muted" }, `${title}: `, el("button", { type: "button", class: "link", on: { click: () => openRow(record.number) } }, visible(record.id)),

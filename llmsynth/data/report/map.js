@@ -20,16 +20,18 @@ function mapSection(openRow) {
     answer: () => [(i) => lengthName(page.index.answered[i])],
   };
   function regroup(by) {
-    const [named, roles = {}] = by.startsWith("label") ? [labelOf(Number(by.slice(5)))] : grouping[by]();
+    const label = by.startsWith("label") ? Number(by.slice(5)) : -1;
+    const [named, roles = {}] = label >= 0 ? [groupOf(label)] : grouping[by]();
     const counts = new Map();
     const names = Array.from({ length: total }, (_, i) => named(i));
     for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-    const ordered = by === "question" || by === "answer" ? LENGTHS.map(([, name]) => name).filter((name) => counts.has(name))
-      : [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+    const scale = by === "question" || by === "answer" ? LENGTHS.map(([, name]) => name) : label >= 0 ? rangesOf(label)?.names : null;
+    const ordered = scale ? [...scale, NONE].filter((name) => counts.has(name)) : [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
     const shown = ordered.slice(0, COLOURED);
     const place = new Map(ordered.map((name, i) => [name, Math.min(i, COLOURED)]));
     group = Uint8Array.from(names, (name) => place.get(name));
-    groups = shown.map((name, i) => ({ name, count: counts.get(name), role: roles[name], paint: PALETTE[i] }));
+    const paint = (name, i) => (!scale ? PALETTE[i] : name === NONE ? OTHERS : RAMP[Math.round((i * (RAMP.length - 1)) / Math.max(1, shown.length - 1))]);
+    groups = shown.map((name, i) => ({ name, count: counts.get(name), role: roles[name], paint: paint(name, i) }));
     const rest = ordered.slice(COLOURED);
     if (rest.length) groups.push({ name: `${count(rest.length)} others`, count: sum(rest.map((name) => counts.get(name))), paint: OTHERS });
     hidden = new Set();
@@ -118,7 +120,9 @@ function mapSection(openRow) {
     return { start: middle - half, end: middle + half };
   };
 
-  const first = page.told.labels.length && page.told.runs.length === 1 ? "label0" : page.told.runs.length > 1 ? "run" : "verdict";
+  // what is named tells more at first sight than numbers, or yes and no
+  const telling = page.told.labels.findIndex(([, values]) => values.some((value) => !/^(-?\d+|true|false)$/.test(value)));
+  const first = page.told.runs.length > 1 ? "run" : telling >= 0 ? `label${telling}` : "verdict";
   regroup(first);
   relabel();
   themed.push(relabel);
@@ -134,7 +138,31 @@ function mapSection(openRow) {
 const LENGTHS = [[0, "0"], [1, "1 to 4"], [5, "5 to 9"], [10, "10 to 19"], [20, "20 to 49"], [50, "50 to 99"], [100, "100 to 199"], [200, "200 to 499"], [500, "500 and more"]];
 const lengthName = (value) => LENGTHS.findLast(([from]) => value >= from)[1];
 const runName = (number) => (page.told.runs.length > 1 ? `${"AB"[number] ?? number + 1}: ${page.told.runs[number].name}` : page.told.runs[number].name);
-const labelOf = (label) => (i) => page.told.labels[label][1][page.index[`label${label}`][i]] ?? "(none)";
+const NONE = "(none)";
+const labelOf = (label) => (i) => page.told.labels[label][1][page.index[`label${label}`][i]] ?? NONE;
+
+// A label of numbers, such as the round, has an order, and so ranges: at most ten, of as many values each.
+const ranges = new Map();
+function rangesOf(label) {
+  if (!ranges.has(label)) {
+    const values = page.told.labels[label][1];
+    const sorted = values.every((value) => /^-?\d+$/.test(value)) ? [...values].sort((a, b) => a - b) : [];
+    const width = Math.ceil(sorted.length / COLOURED);
+    const names = [];
+    const of = new Map();
+    for (let i = 0; i < sorted.length; i += width) {
+      const group = sorted.slice(i, i + width);
+      names.push(group.length > 1 ? `${group[0]} to ${group.at(-1)}` : group[0]);
+      group.forEach((value) => of.set(value, names.at(-1)));
+    }
+    ranges.set(label, names.length ? { names, of } : null);
+  }
+  return ranges.get(label);
+}
+function groupOf(label) {
+  const [named, numbers] = [labelOf(label), rangesOf(label)];
+  return numbers ? (i) => numbers.of.get(named(i)) ?? NONE : named;
+}
 
 // "source web", but "web" where the value tells by itself what it is.
 function labelled(label, number) {

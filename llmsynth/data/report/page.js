@@ -89,13 +89,19 @@ const medians = ({ median }) => [["kept", median.kept], ["not kept", median.lost
 
 function scores(run) {
   const about = run.report.scores ?? {};
-  const cards = Object.entries(run.scores).map(([name, told]) => {
+  // a score that is the same for all has nothing to draw
+  const isConstant = ({ kept }) => kept.length === 1;
+  const [same, varied] = [[], []];
+  for (const one of Object.entries(run.scores)) (isConstant(one[1]) ? same : varied).push(one);
+  const cards = varied.map(([name, told]) => {
     const one = about[name];
     const facts = [one && `mean ${short(one.mean)} ± ${short(one.deviation)}`, medians(told), one?.missing ? `${count(one.missing)} without` : "",
       typeof one?.spearman_with_length === "number" ? `${one.spearman_with_length >= 0 ? "+" : "−"}${Math.abs(one.spearman_with_length).toFixed(2)} with length` : ""];
     return el("div", { class: "card" }, el("h3", {}, visible(words(name))), el("p", { class: "small muted" }, facts.filter(Boolean).join(", ")), histogram(name, told, false));
   });
-  return cards.length ? el("div", { class: "grid two" }, ...cards) : null;
+  if (!cards.length && !same.length) return null;
+  return el("div", { class: "grid" }, cards.length ? el("div", { class: "grid two" }, ...cards) : null,
+    same.length ? el("p", { class: "small muted", "data-note": "constant" }, "The same for every row that has it: ", same.map(([name, { edges }]) => `${visible(words(name))} ${short(edges[0])}`).join(", "), ".") : null);
 }
 
 // How varied sets of rows are, as the run has measured it: all of them at equal numbers of texts and words.
@@ -105,27 +111,34 @@ function variety({ report }) {
   const measures = Object.keys(sets[names[0]] ?? {}).filter((measure) => names.some((name) => typeof sets[name][measure] === "number") && !measure.endsWith("_error"));
   if (!measures.length) return null;
   return el("div", { class: "card scroll" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, ""), ...names.map((name) => el("th", { class: "number" }, visible(name))))),
-    el("tbody", {}, ...measures.map((measure) => el("tr", {}, el("td", {}, words(measure)), ...names.map((name) => el("td", { class: "number" }, short(sets[name][measure]))))))),
-  el("p", { class: "small muted" }, `Of ${count(texts)} texts of each, ${count(tokens)} words.`));
+    el("tbody", {}, ...measures.map((measure) => el("tr", {}, el("td", {}, measureName(measure)), ...names.map((name) => el("td", { class: "number" }, short(sets[name][measure]))))))),
+  el("p", { class: "small muted" }, `Of ${count(texts)} texts of each, ${count(tokens)} words. Rows are more varied where self-BLEU and compression ratio are lower, and the other numbers higher.`));
 }
+
+const measureName = (name) => words(name).replace(/^distinct (\d)$/, "distinct-$1").replace("self bleu", "self-BLEU").replace("vendi", "Vendi");
 
 function shares(run, number) {
   const total = page.told.rows.count;
   const cards = page.told.labels.map(([name, values], label) => {
+    const [all, kept] = [new Map(), new Map()];
+    const group = groupOf(label);
     const codes = page.index[`label${label}`];
-    const [all, kept] = [new Uint32Array(256), new Uint32Array(256)];
+    const named = new Map(); // of codes, as rows are many and they are few
     for (let i = 0; i < total; i++) {
-      if (page.index.run[i] !== number) continue;
-      all[codes[i]] += 1;
-      if (stateOf(i)[0] === "kept") kept[codes[i]] += 1;
+      if (page.index.run[i] !== number || codes[i] >= values.length) continue;
+      if (!named.has(codes[i])) named.set(codes[i], group(i));
+      const value = named.get(codes[i]);
+      all.set(value, (all.get(value) ?? 0) + 1);
+      if (stateOf(i)[0] === "kept") kept.set(value, (kept.get(value) ?? 0) + 1);
     }
-    const ranked = [...values.keys()].filter((i) => all[i]).sort((a, b) => all[b] - all[a]);
+    const scale = rangesOf(label)?.names;
+    const ranked = scale ? scale.filter((value) => all.has(value)) : [...all.keys()].sort((a, b) => all.get(b) - all.get(a));
     if (!ranked.length) return null;
-    const most = all[ranked[0]];
+    const most = Math.max(...all.values());
     const some = ranked.slice(0, 12);
-    return el("div", { class: "card" }, el("h3", {}, visible(words(name))), el("div", { class: "shares" }, ...some.flatMap((i) => [
-      el("span", { title: visible(values[i]) }, visible(values[i])), bar([["kept", kept[i]], ["dropped", all[i] - kept[i]]], most),
-      el("span", { class: "number" }, `${percent(all[i], run.here)} · ${count(all[i])}`)])),
+    return el("div", { class: "card" }, el("h3", {}, visible(words(name))), el("div", { class: "shares" }, ...some.flatMap((value) => [
+      el("span", { title: visible(value) }, visible(value)), bar([["kept", kept.get(value) ?? 0], ["dropped", all.get(value) - (kept.get(value) ?? 0)]], most),
+      el("span", { class: "number" }, `${percent(all.get(value), run.here)} · ${count(all.get(value))}`)])),
     ranked.length > some.length ? el("p", { class: "small muted" }, `and ${count(ranked.length - some.length)} others`) : null);
   }).filter(Boolean);
   return cards.length ? el("div", { class: "grid two" }, ...cards) : null;
@@ -168,6 +181,7 @@ function begin() {
     ["Map", told.rows.count ? section("map", "Map", "Near each other are rows whose questions mean much the same; directions and axes mean nothing.", el("div", { class: "card" }, ...mapSection(openRow))) : null],
     ["Lengths", each(lengths) && section("lengths", "Lengths", "", each(lengths))],
     ["Scores", each(scores) && section("scores", "Scores", "", each(scores))],
+    ["People", each(people) && section("people", "Rated by people", "", each(people))],
     ["Variety", each(variety) && section("variety", "Variety", "", each(variety))],
     ["Topics", (each(shares) || each(verbs)) && section("topics", "Topics and requests", "Shares of the rows by what is known of them, kept in green and lost in amber; then what the kept ones ask for.",
       el("div", { class: "grid" }, each(shares), each(verbs)))],

@@ -12,7 +12,8 @@ function rowsSection() {
   const choose = (key) => (value) => { chosen[key] = value; refresh(); };
   browser.said = el("span", { class: "muted small number", id: "matches" });
   browser.space = el("div");
-  browser.list = el("div", { id: "list", class: "card", tabindex: "0", "aria-label": "Rows", on: { scroll: () => requestAnimationFrame(renderList) } }, browser.space);
+  browser.none = el("p", { class: "muted none", hidden: true }, "No row is like that.");
+  browser.list = el("div", { id: "list", class: "card", tabindex: "0", "aria-label": "Rows", on: { scroll: () => requestAnimationFrame(renderList) } }, browser.none, browser.space);
   const values = el("span");
   const showValues = () => values.replaceChildren(chosen.label === "" ? "" : picked("is", [["", "any"], ...labels[chosen.label][1].map((value, i) => [String(i), visible(value)])], "", choose("value"), "value"));
   let typing;
@@ -62,6 +63,7 @@ async function refresh() {
 function show(matches, searching) {
   browser.matches = matches;
   browser.space.style.height = `${matches.length * ROW_HEIGHT}px`;
+  browser.none.hidden = matches.length > 0 || searching;
   browser.said.textContent = `${count(matches.length)} of ${count(page.told.rows.count)} rows${searching ? ", searching …" : ""}`;
   if (!searching) browser.list.scrollTop = 0;
   renderList();
