@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from llmsynth.errors import RecipeError
 from llmsynth.similarity.spans import NGRAM, Span, SpanIndex
 from llmsynth.sources import read_rows
 from llmsynth.text import shorten
+
+log = logging.getLogger(__name__)
 
 _EXAMPLES = 5  # of finds, by file, in the report
 _SHOWN = 200  # characters of a matched span
@@ -107,12 +110,20 @@ class Benchmarks:
 
     def _read(self, file: Path, columns: Sequence[str], counts: Counter[str]) -> None:
         name = next(name for name, theirs in self._counts.items() if theirs is counts)
+        first = ""
         for row in read_rows(file):
-            counts["unreadable_rows"] += bool(row.problem)
+            if row.problem:
+                counts["unreadable_rows"] += 1
+                first = first or f"{row.place}: {row.problem}"
             values = [row.values.get(column) for column in columns] if columns else row.values
             for text in texts_in(values):
                 if text.strip():
                     counts["texts" if self._index.add(text, f"{name}\t{row.place}") else "too_short"] += 1
+        if counts["unreadable_rows"]:
+            log.warning(
+                "%s: %d rows cannot be read, and are not looked for; the first: %s",
+                *(file, counts["unreadable_rows"], first),
+            )
         if not counts["texts"]:
             least = f"{self._index.shortest} words or more"
             where = f"in {', '.join(columns)} " if columns else ""

@@ -6,7 +6,9 @@ Steps look at `instruction`, `input` and `output` unless they are told otherwise
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -21,6 +23,8 @@ _ANSWERED = ("output", "response", "completion", "answer", "solution", "chosen")
 _WHOLE = ("messages", "conversations", "conversation", "text", "content", "chosen")  # question and answer in one
 _TEXT = ("text",)
 _BESIDE = {"chosen": "rejected"}  # an answer, and what belongs to the row with it, though it is not to be judged as one
+
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,21 @@ def refuse_unread(steps: Iterable[Any], columns: Mapping[str, str], path: option
                 what = " or ".join(map(str, on))
                 raise options.OptionError(name, f"there is no column {what}", f"the columns are {', '.join(known)}")
         known |= columns_behind([step], known)
+
+
+def refuse_misspelt(steps: Sequence[Any], columns: Iterable[str], path: options.Path) -> None:
+    """Raise `OptionError` for a condition on a name that is nearly one of a column, or of a step that gives a score.
+
+    Only nearly: what scores and provenance there will be, nobody knows in full before. Names that say where they are to
+    be looked up, such as `meta.round`, are taken as they are.
+    """
+    known = {*columns, *(_CAPITAL.sub("_", type(step).__name__).lower() for step in steps)}
+    for place, step in enumerate(steps):
+        for name in sorted(getattr(step, "looks_up", ())):
+            near = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), name)
+            if "." not in name and name not in known and not (near.startswith(name) or name.startswith(near)):
+                hint = f"did you mean {near}? If not, say where it is: scores.{name}, meta.{name} or fields[...]"
+                raise options.OptionError((*path, place), f"nothing is called {name}", hint)
 
 
 def _looks_at(step: Any, path: options.Path) -> Iterator[tuple[options.Path, tuple[str, ...]]]:

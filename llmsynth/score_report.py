@@ -112,6 +112,9 @@ def lines(told: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
         missing = f", {score['missing']:,} without" if score["missing"] else ""
         said.append(f"{name}: {score['mean']:.3g} ± {score['deviation']:.2g}, {with_length}{missing}")
     for name, step in notes.items():
+        if isinstance(step, Mapping) and step.get("unscored") and not step.get("scored", 1):
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in step["unscored"].items())
+            said.append(f"{name}: not a single row has a score ({reasons})")
         agreement = step.get("agreement") if isinstance(step, Mapping) else None
         for what, found in (agreement or {}).items():
             known = [f"{key} {value}" for key, value in found.items() if key != "rows" and value is not None]

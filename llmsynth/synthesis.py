@@ -23,7 +23,7 @@ from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks, digest_of
 from llmsynth.journal import Journal
-from llmsynth.layout import refuse_unread
+from llmsynth.layout import refuse_misspelt, refuse_unread
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.publish import deliver, ready
@@ -140,6 +140,7 @@ def validate(run: Run, built: Built) -> None:
     if not asks(built.generator):  # rows that are there already have the columns they have
         refuse_unread(built.steps, columns, ("steps",))
         refuse_unread(built.selectors, made, ("selectors",))
+    refuse_misspelt(built.steps, {*columns, *made}, ("steps",))
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)

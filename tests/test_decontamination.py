@@ -311,3 +311,12 @@ def test_a_benchmark_that_cannot_be_used_is_an_error_before_anything_runs(tmp_pa
 def test_without_files_there_is_nothing_to_find_and_nothing_to_report() -> None:
     none = Benchmarks(())
     assert not none and none.find(TRAIN) is None and none.report() == {}
+
+
+def test_rows_of_a_benchmark_that_cannot_be_read_are_told_with_the_first_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "bench.jsonl"
+    path.write_text('{"question": "How many clips did Nora sell in all that day?"}\n{"question": "Oops\n')
+    Benchmarks([path])
+    assert "bench.jsonl: 1 rows cannot be read, and are not looked for; the first: bench.jsonl:2: " in caplog.text

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from llmsynth.errors import RecipeError
-from llmsynth.layout import Layout
+from llmsynth.layout import Layout, refuse_misspelt
+from llmsynth.options import OptionError
+from llmsynth.steps.filters.where import Where
+from llmsynth.steps.judge import Judge
 
 
 @dataclass
@@ -87,3 +90,15 @@ def test_columns_that_say_nothing_ask_for_a_word() -> None:
     with pytest.raises(RecipeError, match="which columns hold the text") as caught:
         Layout.of(["alpha", "beta"])
     assert caught.value.hint == "name them: --on alpha"
+
+
+def test_a_condition_on_a_misspelt_name_is_refused_and_other_unknown_names_are_not() -> None:
+    def refuse(keep: str) -> None:
+        refuse_misspelt([Where(keep), Judge()], ["question", "answer"], ("steps",))
+
+    for keep, meant in (("words(anwser) < 500", "answer"), ("jugde >= 4", "judge")):
+        with pytest.raises(OptionError, match=r"steps\[0\]: nothing is called") as caught:
+            refuse(keep)
+        assert f"did you mean {meant}?" in caught.value.hint
+    for keep in ("meta.anwser == 1", "judge >= 4", "judge_help > 2", "round < 3", "words(answer) < 9"):
+        refuse(keep)

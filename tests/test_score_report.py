@@ -109,3 +109,10 @@ def test_records_are_taken_as_they_pass() -> None:
     records = [Record(str(n), {"output": "x"}, scores={"s": 1.0}) for n in range(3)]
     assert list(report.by_passing(records)) == records
     assert report.told()["scores"]["s"]["rows"] == 3
+
+
+def test_a_step_that_gave_no_score_at_all_is_told() -> None:
+    notes = {"judge": {"scored": 0, "unscored": {"no_text": 1, "unreadable_verdict": 1_008}, "failed": {}}, "a": "b"}
+    told = ScoreReport().told()
+    assert lines(told, notes) == ["judge: not a single row has a score (no_text 1, unreadable_verdict 1,008)"]
+    assert lines(told, {"judge": notes["judge"] | {"scored": 3}}) == []

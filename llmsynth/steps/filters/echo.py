@@ -63,6 +63,8 @@ def find_echo(answer: str, instruction: str, given: str = "", share: float = 0.8
         return Drop("echo", f"begins with the instruction: {shorten(answer)}")
     if may_repeat or goes_on or not short:
         return None
+    if instruction.rstrip().endswith("?") and not answer.rstrip().endswith("?") and set(said) - set(told):
+        return None  # a question is answered in its own words: Paris is the capital of France
     if covered(said, told) >= share and covered(told, said) >= share:
         return Drop("echo", f"says the instruction again: {shorten(answer)}")
     return None

@@ -30,6 +30,11 @@ class Where:
             raise RecipeError(f"where: reason is {self.reason!r}", "a code in snake_case, such as low_score")
         object.__setattr__(self, "_condition", Expression(self.keep))
 
+    @property
+    def looks_up(self) -> frozenset[str]:
+        """The names of fields, scores and meta that it goes by."""
+        return self._condition.names()
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         return judged(batch, self._judge)
 
