@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmsynth import FakeBackend, Recipe, Request, synthesize
+from llmsynth.errors import RecipeError
 from llmsynth.estimate import estimate
 from llmsynth.generators.self_instruct.forecast import Survival
 from tests.scripted import made_up, numbered
@@ -79,5 +80,6 @@ def test_ten_million_rows_are_estimated_at_once(most: int | None, requests: int)
 
 def test_without_a_target_or_a_limit_nothing_can_be_told() -> None:
     survival = Survival(new=8, accepted=4, kept=1)
-    assert survival.requests(float("inf"), None, 32, 128) == (0, 0)
+    with pytest.raises(RecipeError, match="nothing says how many rows are wanted"):
+        survival.requests(float("inf"), None, 32, 128)
     assert survival.requests(float("inf"), 10, 32, 128) == (10, 40)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmsynth.errors import RecipeError
+
 ACCEPTED = 0.5
 """Share of the instructions asked for that pass the filters, where no earlier run tells."""
 
@@ -48,10 +50,16 @@ class Survival:
         What is in flight when the target is met is asked for too, and in a small run it is much of it: so the
         run is played through, as `Bootstrap` decides, with the average for every answer. Where one window of
         instructions brings more rows than are wanted, fewer are asked about than told, as they come in at once.
+        Raises `RecipeError` where nothing says how many are wanted.
         """
         limit = math.inf if most is None else most
         if target == math.inf:
-            return (0, 0) if most is None else (most, math.ceil(most * self.accepted))
+            if most is None:
+                raise RecipeError(
+                    "nothing says how many rows are wanted: it would go on until hardly anything new comes",
+                    "set target, or generator.max_requests, and estimate again",
+                )
+            return most, math.ceil(most * self.accepted)
         per_request = self.accepted * self.kept
         far = max(0, math.floor(target / per_request) - _FAR)  # beyond all that this method looks at
         near = target - far * per_request
