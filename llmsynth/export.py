@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from llmsynth.column_types import column_type
-from llmsynth.errors import RunError, SourceError
+from llmsynth.errors import RecipeError, RunError, SourceError
 from llmsynth.formats import (
     FORMATS,
     Format,
@@ -27,6 +27,7 @@ from llmsynth.formats import (
     read_example,
     written_row,
 )
+from llmsynth.layout import Layout
 from llmsynth.lineage import SPLITS
 from llmsynth.shards import ShardWriter, kept_by_disk, sync
 from llmsynth.sources.rows import FORMATS as ENDINGS
@@ -113,7 +114,8 @@ class Source:
             known = "; ".join(f"{one.name} ({', '.join(sorted(one.marks))})" for one in FORMATS.values())
             raise SourceError(
                 f"{self.path}: the columns {', '.join(columns) or '(none)'} are those of no format",
-                f"Say which with --from, and name columns with --rename OLD=NEW. Formats and their columns: {known}.",
+                f"{_renaming(columns)}Say which with --from, and name columns with --rename OLD=NEW."
+                f" Formats and their columns: {known}.",
             )
         return next((one for one in fits if one.name == self.wanted), fits[0])
 
@@ -369,3 +371,13 @@ def _whole_file(path: Path, kept_empty: bool = True) -> Iterator[IO[str]]:
                 path.unlink(missing_ok=True)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _renaming(columns: list[str]) -> str:
+    """How to name a question and an answer so that they are a format, where the columns look like these."""
+    try:
+        layout = Layout.of(columns)
+    except RecipeError:
+        return ""
+    (asked, *_), (answered, *_) = layout.instruction, layout.output
+    return "" if asked == answered else f"Try --rename {asked}=prompt --rename {answered}=completion. "

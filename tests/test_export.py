@@ -216,6 +216,7 @@ def test_columns_of_other_names_are_read_as_those_of_a_format(llmsynth: Any, tmp
         csv.writer(file).writerows([("question", "answer", "stars"), ("2 + 2?", "4, of course", "5")])
     unknown = llmsynth("export", "data.csv", "-f", "messages", "-o", "out.jsonl")
     assert unknown.code == 1 and "question, answer, stars are those of no format" in unknown.err
+    assert "Try --rename question=prompt --rename answer=completion." in unknown.err
     assert "--rename" in unknown.err
     renamed = ("--rename", "question=prompt", "--rename", "answer=completion")
     outcome = llmsynth("export", "data.csv", "-f", "messages", "-o", "out.jsonl", *renamed, "--keep", "stars")
