@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import importlib
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -37,12 +38,15 @@ if TYPE_CHECKING:
     from llmsynth.dataset import RecordWriter
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+
 Watcher = Callable[[Run], None]
 Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
 """Makes the records of a run: puts them into `records/` and counts them in tally and funnel."""
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
 _FLUSH_SECONDS = 20.0
+_EARLY, _THIN = 200, 0.02  # rows after which it is said if less than this share was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,10 +264,14 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
     run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
+            told = False
             async for record in records:
                 await curation.take(record)
                 if run.missing <= 0:
                     break
+                if not told and run.tally.total >= _EARLY:
+                    told = True
+                    _warn_if_thin(run)
         await curation.settle()
     finally:
         await curation.aclose()
@@ -272,6 +280,18 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, text.encode("utf-8"))
+
+
+def _warn_if_thin(run: Run) -> None:
+    """Say early that hardly anything survives: at the end, all of it has been paid for."""
+    tally = run.tally
+    if tally.kept < _THIN * tally.total:
+        lost = ", ".join(f"{reason} {count:,}" for reason, count in (tally.dropped + tally.failed).most_common(3))
+        log.warning(
+            "%d of the first %d rows were kept (%s): if that is not as it should be, interrupt the run, see them with"
+            " `llmsynth show`, mend the recipe, and go on with --update: nothing is asked for twice",
+            *(tally.kept, tally.total, lost),
+        )
 
 
 class _RecordWriter:

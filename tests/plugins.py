@@ -45,6 +45,11 @@ class Echoes:
         run.notes["stopped"] = "all asked"
 
 
+def never(record: Record) -> str | None:
+    """A check that nothing passes."""
+    return "never"
+
+
 def odd(record: Record) -> str | None:
     """A check: drops the rows with an odd number."""
     return "odd" if int(record.id) % 2 else None

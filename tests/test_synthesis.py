@@ -315,3 +315,13 @@ def test_a_watcher_sees_the_run_at_its_end(tmp_path: Path) -> None:
     kept = []
     run(echoes(10), tmp_path, watch=lambda seen: kept.append(seen.tally.kept))
     assert kept[-1] == 10
+
+
+@pytest.mark.parametrize(("check", "warned"), [("tests.plugins:never", True), ("tests.plugins:odd", False)])
+def test_that_hardly_anything_survives_is_told_while_there_is_money_left(
+    check: str, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = echoes(target=200, steps=[{"use": check}], count=500)
+    synthesize(recipe, tmp_path / "run")
+    said = [record.getMessage() for record in caplog.records if "of the first" in record.getMessage()]
+    assert len(said) == warned and all("0 of the first 2" in text and "(never 2" in text for text in said)
