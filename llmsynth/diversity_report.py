@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,6 @@ from llmsynth.diversity import (
 )
 from llmsynth.embed import Embedder
 from llmsynth.run import Run
-from llmsynth.text import fingerprint
 from llmsynth.verb_objects import verb_object_share
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Sampled:
             heapq.heappushpop(self._drawn, entry)
 
     def _place(self, id: str) -> int:
-        return -int(fingerprint(str(self.seed), id)[:16], 16)
+        digest = blake2b(f"{self.seed}\0{id}".encode("utf-8", "backslashreplace"), digest_size=8).digest()
+        return -int.from_bytes(digest, "big")
 
     def texts(self) -> list[str]:
         """Those drawn, in the order of the draw: the first n of them are what a draw of n would have been."""

@@ -41,10 +41,11 @@ class Variety:
         if self._extent == "none" or (record.dropped and not self._curates):
             return
         self._dropped |= record.dropped is not None
-        into = [self._all] if self._curates else []
-        if not record.dropped:
-            into.append(self._kept)
-        drawing = [sample for sample in into if sample.draws(record.id)]
+        if not self._curates:
+            drawing = [self._kept] if self._kept.draws(record.id) else []
+        else:
+            into = [self._all] if record.dropped else [self._all, self._kept]
+            drawing = [sample for sample in into if sample.draws(record.id)]
         if drawing and (text := questions(record, self._on)):
             for sample in drawing:
                 sample.add(record.id, text)
