@@ -60,13 +60,18 @@ def _column(values: Sequence[Any], kind: Any) -> Any:
 
 
 def _strings(values: Sequence[str | None]) -> Any:
-    encoded = [b"" if value is None else value.encode() for value in values]
-    offsets = _offsets([len(part) for part in encoded])
-    return pa.StringArray.from_buffers(len(values), offsets, pa.py_buffer(b"".join(encoded)), _valid(values))
+    texts = [value or "" for value in values]
+    whole = "".join(texts)
+    if whole.isascii():
+        offsets, data = _offsets(map(len, texts)), whole.encode()
+    else:
+        encoded = [text.encode() for text in texts]
+        offsets, data = _offsets(map(len, encoded)), b"".join(encoded)
+    return pa.StringArray.from_buffers(len(values), offsets, pa.py_buffer(data), _valid(values))
 
 
-def _offsets(lengths: list[int]) -> Any:
-    ends = np.cumsum(np.array(lengths, np.int64))
+def _offsets(lengths: Iterable[int]) -> Any:
+    ends = np.cumsum(np.fromiter(lengths, np.int64))
     if len(ends) and ends[-1] > _MOST_BYTES:
         raise OverflowError
     return pa.py_buffer(np.concatenate([np.zeros(1, np.int32), ends.astype(np.int32)]))
@@ -74,5 +79,6 @@ def _offsets(lengths: list[int]) -> Any:
 
 def _valid(values: Sequence[Any]) -> Any:
     """The bits that tell values from nulls; None where there is no null."""
-    there = np.array([value is not None for value in values], bool)
-    return None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    if None not in values:
+        return None
+    return pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))

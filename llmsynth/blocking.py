@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_COLLECT_AFTER = 50_000  # objects
+_COLLECT_AFTER = 200_000  # objects
 
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -103,7 +103,7 @@ class RecordWriter:
         with kept_by_disk(self._folder):
             try:
                 with partial.open("wb") as file:
-                    pq.write_table(table_of(self._rows, _RECORDS), file, compression="zstd")
+                    pq.write_table(table_of(self._rows, _RECORDS), file, compression="zstd", use_dictionary=False)
                     sync(file)
                 partial.rename(self._folder / name)
             finally:

@@ -7,7 +7,6 @@ import dataclasses
 import logging
 import random
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,7 @@ class Model:
         self._attempts = attempts
         self._policy = policy or FinishPolicy()
         self._trouble = Trouble(backend.name)
-        self._occurrences: Counter[str] = Counter()
+        self._occurrences: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._sent: set[asyncio.Task[Any] | None] = set()  # those of them whose request is with the backend now
         self._closing = False
@@ -144,7 +143,9 @@ class Model:
         if self.sampling:
             request = dataclasses.replace(request, sampling=request.sampling.override(self.sampling))
         key = self._key(request)
-        usage = self.usage.setdefault(request.stage, Usage())
+        usage = self.usage.get(request.stage)
+        if usage is None:
+            usage = self.usage[request.stage] = Usage()
         found = self._replayed(request, key)
         if found is not None:
             usage.replayed += 1
@@ -174,8 +175,8 @@ class Model:
             parts.append(request.continuations)
         body = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode()
         content = fingerprint(self._identity, request.stage, body)
-        occurrence = self._occurrences[content]
-        self._occurrences[content] += 1
+        occurrence = self._occurrences.get(content, 0)
+        self._occurrences[content] = occurrence + 1
         return fingerprint(content, str(occurrence))
 
     def _replayed(self, request: Request, key: str) -> Completion | None:

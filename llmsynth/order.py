@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_END: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,22 @@ async def ordered(
     """
     if lookahead < 1:
         raise ValueError(f"lookahead must be at least 1, not {lookahead}")
-    source = _as_async(items)
+    awaited = aiter(items) if isinstance(items, AsyncIterable) else None
+    at_hand: Iterator[Item] = iter(()) if isinstance(items, AsyncIterable) else iter(items)
     pending: deque[tuple[asyncio.Future[Result] | Ready[Result], bool]] = deque()
     exhausted = False
     try:
         while True:
             while not exhausted and len(pending) < lookahead:
-                try:
-                    item = await anext(source)
-                except StopAsyncIteration:
+                item = next(at_hand, _END) if awaited is None else await anext(awaited, _END)
+                if item is _END:
                     exhausted = True
+                    break
+                started = start(item)
+                if isinstance(started, (asyncio.Future, Ready)):
+                    pending.append((started, False))
                 else:
-                    started = start(item)
-                    if isinstance(started, (asyncio.Future, Ready)):
-                        pending.append((started, False))
-                    else:
-                        pending.append((asyncio.ensure_future(started), True))
+                    pending.append((asyncio.ensure_future(started), True))
             if not pending:
                 return
             oldest, _ = pending[0]
@@ -67,17 +69,5 @@ async def ordered(
         for waiting in ours:
             waiting.cancel()
         await asyncio.gather(*ours, return_exceptions=True)
-        await source.aclose()
-
-
-async def _as_async(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
-    if isinstance(items, AsyncIterable):
-        try:
-            async for item in items:
-                yield item
-        finally:
-            if isinstance(items, AsyncGenerator):
-                await items.aclose()
-    else:
-        for item in items:
-            yield item
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llmsynth import options
 from llmsynth.backends import BACKENDS
@@ -40,7 +40,8 @@ _PRIVATE = {"base_url", "api_key_env"}
 OnError = Literal["drop", "null", "raise"]
 
 
-class Recipe(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
     """What to make, with which models. Nothing in it is secret: keys are named by environment variable.
 
     target: kept records wanted, before selectors choose from them; None until the generator ends by itself.
@@ -68,26 +69,32 @@ class Recipe(BaseModel):
     license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str = "llmsynth"
     seed: int = 0
-    target: int | None = Field(default=None, ge=1)
+    target: int | None = None
     generator: dict[str, Any]
-    models: dict[str, dict[str, Any]] = {}
-    steps: list[dict[str, Any]] = []
-    selectors: list[dict[str, Any]] = []
-    categories: list[str] = []
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    selectors: list[dict[str, Any]] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
     diversity: Literal["words", "full", "none"] = "words"
     prompts: str | None = None
-    caps: dict[str, Any] = {}
-    splits: dict[str, Any] = {}
+    caps: dict[str, Any] = field(default_factory=dict)
+    splits: dict[str, Any] = field(default_factory=dict)
     full: bool = True
-    on_error: Annotated[OnError, BeforeValidator(lambda value: "null" if value is None else value)] = "drop"
-    publish: dict[str, Any] = {}
+    on_error: OnError = "drop"
+    publish: dict[str, Any] = field(default_factory=dict)
     license: str | None = None
-    language: list[str] = ["en"]
-    card: dict[str, Any] = {}
+    language: list[str] = field(default_factory=lambda: ["en"])
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.on_error is None:  # as YAML reads a bare null
+            object.__setattr__(self, "on_error", "null")
+        for name, kind in _KINDS.items():
+            object.__setattr__(self, name, options.checked(kind, getattr(self, name), (name,)))
+        if self.target is not None and self.target < 1:
+            raise options.OptionError(("target",), "should be at least 1", f"it is {self.target} now; null sets none")
 
     @classmethod
     def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -127,7 +134,10 @@ class Recipe(BaseModel):
         for override in overrides:
             apply_override(data, override)
         try:
-            recipe = cls._checked(data)
+            options.refuse_unknown(data, _KINDS, ())
+            if "generator" not in data:
+                raise options.OptionError(("generator",), "missing", "`use` in it names what makes the records")
+            recipe = cls(**data)
             recipe.build()
         except options.OptionError as error:
             for override in overrides:
@@ -184,7 +194,7 @@ class Recipe(BaseModel):
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default spelled out, as it is saved with a run."""
         built = self.build()
-        data = self.model_dump()
+        data = self.data()
         data["generator"] = resolved_generator(self.generator, built.generator)
         data["models"] = {
             role: {
@@ -212,18 +222,18 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """The recipe as a file that `load` reads back."""
-        return yaml.safe_dump(self.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True, width=100)
+        return yaml.safe_dump(self.data(defaults=False), sort_keys=False, allow_unicode=True, width=100)
 
-    @classmethod
-    def _checked(cls, data: dict[str, Any]) -> Recipe:
-        options.refuse_unknown(data, cls.model_fields, ())
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            path = tuple(first["loc"])
-            hint = f"it is {first['input']!r} now; correct the value"
-            raise options.OptionError(path, first["msg"].lower(), hint) from error
+    def data(self, defaults: bool = True) -> dict[str, Any]:
+        """The recipe as plain data, a copy; without what is as it is by default, if that is not wanted."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if not defaults:
+            usual = {f.name: options.default_of(f) for f in dataclasses.fields(self)}
+            values = {name: value for name, value in values.items() if value != usual[name]}
+        return copy.deepcopy(values)
+
+
+_KINDS = get_type_hints(Recipe)
 
 
 @dataclass(frozen=True)

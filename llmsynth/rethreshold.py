@@ -49,7 +49,7 @@ def rethreshold(directory: str | Path, settings: Sequence[str], *, watch: Watche
         step = built.steps[place]
         assert isinstance(step, NearDuplicates)
         specs[place] |= {"threshold": threshold, "floor": floor_of(step)}  # pairs are noted from where they were
-    new = Recipe.from_data({**old.model_dump(exclude_defaults=True), "steps": specs}, (), str(directory))
+    new = Recipe.from_data({**old.data(defaults=False), "steps": specs}, (), str(directory))
     change = Change.of(directory / "records", new.build().steps, min(thresholds))
     notes = orjson.loads((directory / "report.json").read_bytes())["notes"]
 

@@ -426,7 +426,7 @@ def test_e14_a_run_that_is_cut_off_goes_on_to_the_same_method_and_a_later_run_us
 
     later = Recipe.from_data(
         {
-            **recipe(seeds).model_dump(exclude_defaults=True),
+            **recipe(seeds).data(defaults=False),
             "generator": {"use": "evol-instruct", "seeds": seeds, "pack": "auto", "rounds": 1},
             "prompts": str(tmp_path / "whole" / "prompts"),
         }

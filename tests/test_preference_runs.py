@@ -313,7 +313,7 @@ def test_questions_alone_get_answers_by_the_command_line(llmsynth: Any) -> None:
 def test_what_it_asks_is_estimated(step: dict[str, Any], requests: dict[str, int]) -> None:
     made = recipe([STEPS[0], {"use": "preference", **step}], target=40)
     generator = {"use": "self-instruct"}
-    made = Recipe.from_data({**made.model_dump(exclude_defaults=True), "generator": generator})
+    made = Recipe.from_data({**made.data(defaults=False), "generator": generator})
     told = {stage.stage: stage for stage in estimate(made)[1]}
     asked_by_steps = {name: stage.requests for name, stage in told.items() if name in ("strong", "weak", *requests)}
     assert asked_by_steps == {"strong": 40, "weak": 80, **requests}
@@ -325,9 +325,7 @@ def test_the_estimate_is_what_is_asked_once_a_run_tells(tmp_path: Path) -> None:
     source = lines(tmp_path / "q.jsonl", [{"instruction": f"What is {n}?", "output": "It is 5."} for n in range(30)])
     steps = [STEPS[0], {**STEPS[1], "own": True}]
     made = recipe(steps)
-    made = Recipe.from_data(
-        {**made.model_dump(exclude_defaults=True), "generator": {"use": "rows", "path": str(source)}}
-    )
+    made = Recipe.from_data({**made.data(defaults=False), "generator": {"use": "rows", "path": str(source)}})
     before = {stage.stage: stage.requests for stage in estimate(made)[1]}
     result = run(made, tmp_path / "past")
     asked_for = {stage: usage["answers"] for stage, usage in result.report["usage"].items()}

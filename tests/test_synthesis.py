@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable
@@ -83,9 +84,8 @@ def test_the_target_is_met_exactly(tmp_path: Path, target: int) -> None:
 
 def test_a_run_over_http_is_the_run_of_its_answers(tmp_path: Path, loopback: Loopback) -> None:
     loopback.latency = (0.0, 0.01)
-    recipe = self_instruct(40).model_copy(
-        update={"models": {"default": {"use": "openai", "model": "m", "base_url": loopback.url}}}
-    )
+    models = {"default": {"use": "openai", "model": "m", "base_url": loopback.url}}
+    recipe = dataclasses.replace(self_instruct(40), models=models)
     result = run(recipe, tmp_path / "run")
     assert result.complete and len(rows(result)) == 40
     check_sums(result)
@@ -263,7 +263,7 @@ def test_failures_do_not_stop_a_run_from_meeting_its_target(tmp_path: Path) -> N
 @pytest.mark.usefixtures("quick_retries")
 def test_a_server_that_goes_away_ends_the_run_resumably(tmp_path: Path, loopback: Loopback) -> None:
     models = {"default": {"use": "openai", "model": "m", "base_url": loopback.url, "concurrency": 4, "attempts": 2}}
-    recipe = echoes(count=40).model_copy(update={"models": models})
+    recipe = dataclasses.replace(echoes(count=40), models=models)
 
     def go_away(number: int, body: dict[str, Any]) -> Fault | None:
         if number == 20:

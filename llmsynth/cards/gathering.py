@@ -47,10 +47,13 @@ class Traces:
             if len(known) < _MOST_SAMPLED and sampling not in known:
                 known.append(sampling)
         if record.dropped is None:
-            self.licenses.update(meta.get(KEY) or (UNKNOWN,))
+            for licence in meta.get(KEY) or (UNKNOWN,):
+                self.licenses[licence] += 1
             self.told |= KEY in meta
             # behind those come the ones that judged it
-            self.authors.update(dict.fromkeys(filter(None, meta.get("models", ())[: meta.get("completions")])))
+            for author in meta.get("models", ())[: meta.get("completions")]:
+                if author:
+                    self.authors[author] = None
 
     @property
     def sampled(self) -> tuple[Sampled, ...]:
