@@ -131,12 +131,21 @@ def _decided(hint: Any, value: Any, path: Path) -> Any:
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place: Any = value
-        for key in first["loc"]:  # which also names the type that was tried, where there are several
-            if key in (place if isinstance(place, dict) else range(len(place)) if isinstance(place, list) else ()):
-                place, path = place[key], (*path, key)
-        raise OptionError(path, first["msg"].lower(), f"it is {place!r} now; correct the value") from error
+        # of several types that were tried, the one that fits the furthest is the one that was meant
+        inside, what = max(
+            ((_inside(value, e["loc"]), e["msg"]) for e in error.errors()), key=lambda found: len(found[0])
+        )
+        wrong = functools.reduce(lambda place, key: place[key], inside, value)
+        raise OptionError((*path, *inside), what.lower(), f"it is {wrong!r} now; correct the value") from error
+
+
+def _inside(value: Any, location: Path) -> Path:
+    """The keys and indices in a location of pydantic's, which names types as well."""
+    path: Path = ()
+    for key in location:
+        if key in (value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()):
+            value, path = value[key], (*path, key)
+    return path
 
 
 @functools.cache
