@@ -42,12 +42,16 @@ class Usage:
 
     def add(self, completion: Completion, price: Price | None) -> None:
         """Count an answer, or the failure to get one."""
-        self.requests += 1
         if completion.failure:
             self.failed[completion.failure.kind] += 1
             if not completion.failure.final:
+                self.requests += 1
                 return  # nothing came, nothing was paid
-        prompt, made = completion.prompt_tokens, completion.completion_tokens
+        self.count(completion.prompt_tokens, completion.completion_tokens, price)
+
+    def count(self, prompt: int | None, made: int | None, price: Price | None) -> None:
+        """Count an answer by its tokens; None where the server does not tell them."""
+        self.requests += 1
         self.prompt_tokens += prompt or 0
         self.completion_tokens += made or 0
         told = price is not None and (price == FREE or (prompt is not None and made is not None))
@@ -90,6 +94,10 @@ class Budget:
             prompt = round(sum(rough_tokens(message["content"]) for message in request.messages))
         if made is None:
             made = round(rough_tokens(completion.text))
+        self.pay(prompt, made, price)
+
+    def pay(self, prompt: int, made: int, price: Price | None) -> None:
+        """Note the tokens of an answer, and what they cost where that is known."""
         self.tokens += prompt + made
         if price is not None:
             self.cost += price.cost(prompt, made)

@@ -15,7 +15,7 @@ import orjson
 
 from llmsynth.columns import joined
 from llmsynth.dataset import read_records
-from llmsynth.embed import Embedder, asks_endpoint, embedder_of
+from llmsynth.embed import asks_endpoint, embedding_of
 from llmsynth.errors import RunError
 from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.generated import Generated
@@ -140,23 +140,14 @@ _SELECTED = 1_024  # texts that are embedded together for selectors
 
 def may_ask(part: Any) -> bool:
     """Whether a step or selector may have something to ask for."""
-    return hasattr(part, "estimate") or asks_endpoint(_embeds(part))
-
-
-def _embeds(part: Any) -> tuple[Embedder, tuple[str, ...]] | None:
-    """By what a step or selector embeds the text of which fields."""
-    needs = getattr(part, "needs", None)
-    if needs is not None:
-        return (embedder_of(needs.embedder), tuple(needs.on)) if needs.on else None
-    embeds: tuple[Embedder, tuple[str, ...]] | None = getattr(part, "embeds", None)
-    return embeds
+    return hasattr(part, "estimate") or asks_endpoint(embedding_of(part))
 
 
 def _embedding(
     part: Any, rows: Expected, together: int, embedded: set[tuple[str, tuple[str, ...]]]
 ) -> list[StageEstimate]:
     """What embedding asks of an endpoint. embedded: by what, and which fields, so far: their vectors are kept."""
-    embeds = _embeds(part)
+    embeds = embedding_of(part)
     if embeds is None or not asks_endpoint(embeds) or (embeds[0].identity, embeds[1]) in embedded or not rows.like:
         return []
     embedder: Any = embeds[0]

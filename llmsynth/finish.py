@@ -170,6 +170,5 @@ def _usage(run: Run) -> dict[str, Any]:
             "completion_tokens": usage.completion_tokens,
             "cost": "unknown" if usage.cost is None else round(usage.cost, 6),
         }
-        for model in run.models.values()
-        for stage, usage in model.usage.items()
+        for stage, usage in run.usage()
     }

@@ -16,6 +16,7 @@ from llmsynth.backends import BACKENDS
 from llmsynth.budget import Caps
 from llmsynth.cards.words import CardWords
 from llmsynth.catalogue import generator_of, resolved_generator, resolved_steps, selectors_of, steps_of, used
+from llmsynth.embed import asks_endpoint, embedding_of
 from llmsynth.errors import RecipeError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import Generator, asks
@@ -176,6 +177,14 @@ class Recipe:
         if not models and asks(generator):
             raise options.OptionError(("models",), "no model", "name one under `default`")
         steps, selectors = steps_of(self.steps, ("steps",)), selectors_of(self.selectors, ("selectors",))
+        for part in (*steps, *selectors) if caps.cost is not None else ():
+            embeds = embedding_of(part)
+            if embeds is not None and asks_endpoint(embeds) and getattr(embeds[0], "price", None) is None:
+                raise options.OptionError(
+                    ("caps", "cost"),
+                    f"the price of the embeddings of {embeds[0].identity} is unknown",
+                    "name it in a price file, and that in LLMSYNTH_PRICES",
+                )
         publish = options.build(Target, self.publish, ("publish",)) if self.publish else None
         splits = options.build(Splits, self.splits, ("splits",))
         words = options.build(CardWords, self.card, ("card",))

@@ -8,11 +8,12 @@ import dataclasses
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmsynth.budget import Budget, Usage
 from llmsynth.errors import RecipeError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -77,6 +78,7 @@ class Run:
     phase: what is being done once the generator has ended, such as "writing the dataset".
     within: the run that these records go on into, where they are but the seeds of others.
     directory: where the run is kept; None where it is not.
+    budget: what the run may spend, over its models and embedders. embeddings: what it asked endpoints to embed.
     """
 
     models: Mapping[str, Model]
@@ -92,6 +94,8 @@ class Run:
     phase: str = ""
     within: Run | None = None
     directory: Path | None = None
+    budget: Budget = field(default_factory=Budget)
+    embeddings: Usage = field(default_factory=Usage)
     _vectors: dict[str, Vectors] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -112,8 +116,9 @@ class Run:
         journal = Journal(Path(directory) / "journal.jsonl")
         by_role = models if isinstance(models, Mapping) else {"default": models}
         try:
-            opened = {role: Model(backend, journal) for role, backend in by_role.items()}
-            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed, journal=journal)
+            budget = Budget()
+            opened = {role: Model(backend, journal, budget=budget) for role, backend in by_role.items()}
+            run = cls(opened, Prompts(Path(prompts) if prompts else None), seed, journal=journal, budget=budget)
             run.directory = Path(directory)
             try:
                 yield run
@@ -142,12 +147,25 @@ class Run:
 
     def vectors(self, embedder: Embedder) -> Vectors:
         """An embedder's vectors, kept in the run's directory; all who use the same embedder share them."""
-        from llmsynth.embed.cache import Vectors
-
         if embedder.identity not in self._vectors:
+            from llmsynth.embed.cache import Vectors, place_of
+
             folder = self.directory / "vectors" if self.directory else None
-            self._vectors[embedder.identity] = Vectors(embedder, folder)
+            account = None
+            if getattr(embedder, "asks", False):
+                from llmsynth.embed.account import Account
+
+                path = place_of(embedder, folder).with_suffix(".jsonl") if folder else None
+                account = Account(path, self.embeddings, self.budget, getattr(embedder, "price", None))
+            self._vectors[embedder.identity] = Vectors(embedder, folder, account)
         return self._vectors[embedder.identity]
+
+    def usage(self) -> Iterator[tuple[str, Usage]]:
+        """What each stage asked for and got."""
+        for model in self.models.values():
+            yield from model.usage.items()
+        if self.embeddings.requests:
+            yield "embeddings", self.embeddings
 
     def rng(self, stage: str, index: int | str) -> random.Random:
         """A random source of its own for each piece of work: adding a row shifts no other row's draws."""

@@ -126,7 +126,7 @@ def open_run(
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
     directory = journal.path.parent
-    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory)
+    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory, budget=budget)
     return run, built
 
 

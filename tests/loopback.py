@@ -32,7 +32,7 @@ class Fault:
         answer), "half" (it is cut within the answer), "stall" (it stays open there), "drip" (the answer comes
         whole, but slowly); under status 200 "bad_json" (half a document), "html", "huge" (10 MB of something
         else), "wrong_type" (numbers and lists where texts belong), "empty_choices"; and answers that end oddly:
-        "null_content", "length", "content_filter", "invalid_utf8".
+        "null_content", "length", "content_filter", "invalid_utf8", or "uncounted" (without usage).
     """
 
     kind: str
@@ -195,7 +195,9 @@ def embeddings(body: dict[str, Any]) -> bytes:
         {"index": i, "embedding": [digit + 1.0 for digit in hashlib.sha256(text.encode()).digest()[:size]]}
         for i, text in enumerate(body["input"])
     ]
-    return orjson.dumps({"object": "list", "model": body["model"], "data": items[::-1]})
+    words = sum(len(text.split()) for text in body["input"])
+    usage = {"prompt_tokens": words, "total_tokens": words}
+    return orjson.dumps({"object": "list", "model": body["model"], "data": items[::-1], "usage": usage})
 
 
 async def _misbehave(fault: Fault, request: web.Request, answer: bytes) -> web.StreamResponse:
@@ -238,6 +240,9 @@ def _odd(kind: str, answer: bytes) -> bytes:
     if kind == "huge":
         return orjson.dumps({"log": "x" * 10_000_000})
     reply = orjson.loads(answer)
+    if kind == "uncounted":
+        del reply["usage"]
+        return orjson.dumps(reply)
     choice = reply["choices"][0]
     place, field = (choice["message"], "content") if "message" in choice else (choice, "text")
     if kind == "empty_choices":

@@ -29,6 +29,8 @@ class Embedder(Protocol):
     costly: whether vectors are worth keeping on disk.
     embed: one row per text, in order, of unit length, or all zeros for a text that the model sees nothing in.
         Raises `BackendError` where there are none to be had.
+
+    One that asks an endpoint, which may want money, says `asks = True`, has a `price`, and takes a `Payer` as well.
     """
 
     @property
@@ -41,6 +43,25 @@ class Embedder(Protocol):
     def costly(self) -> bool: ...
 
     async def embed(self, texts: Sequence[str]) -> Singles: ...
+
+
+class Payer(Protocol):
+    """Who pays for what an endpoint embeds, request by request."""
+
+    def begin(self) -> None:
+        """Before a request is sent. Raises `BudgetError` where nothing more may be spent."""
+
+    def answered(self, places: Sequence[int], rows: Singles, tokens: int | None) -> None:
+        """Take the vectors of one request: of the texts at these places. tokens: as the server counts them."""
+
+
+def embedding_of(part: Any) -> tuple[Embedder, tuple[str, ...]] | None:
+    """By what a step or a selector embeds the text of which fields; None where it does not."""
+    needs = getattr(part, "needs", None)
+    if needs is not None:
+        return (embedder_of(needs.embedder), tuple(needs.on)) if needs.on else None
+    embeds: tuple[Embedder, tuple[str, ...]] | None = getattr(part, "embeds", None)
+    return embeds
 
 
 def asks_endpoint(embeds: tuple[Embedder, tuple[str, ...]] | None) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from llmsynth.embed import Payer
 from llmsynth.embed.static import encodable
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.errors import UnavailableError
@@ -67,27 +68,34 @@ class OpenAIEmbedder:
     def dimensions(self) -> int | None:
         return self.shorten or self._dimensions
 
-    async def embed(self, texts: Sequence[str]) -> Singles:
+    async def embed(self, texts: Sequence[str], payer: Payer | None = None) -> Singles:
+        """As `Embedder` says. payer: gets the vectors of each request as they come, whatever becomes of the others."""
         sent = [place for place, text in enumerate(texts) if text.strip()]
         batches = [sent[start : start + self.batch] for start in range(0, len(sent), self.batch)]
         turns = asyncio.Semaphore(self.concurrency)
         # one session per call: steps come and go with event loops
         endpoint = Endpoint(self.base_url, self._key, self.api_key_env, self.timeout, self.model)
 
-        async def ask(places: list[int]) -> Singles:
+        trouble: list[Exception] = []
+
+        async def ask(places: list[int]) -> Singles | None:
             async with turns:
-                return await self._ask(endpoint, [encodable(texts[place]) for place in places])
+                try:
+                    if not trouble:  # else what is in flight is waited for, as it is paid for, and nothing is begun
+                        return await self._ask(endpoint, places, [encodable(texts[place]) for place in places], payer)
+                except Exception as error:
+                    trouble.append(error)
+            return None
 
         try:
-            async with asyncio.TaskGroup() as group:
-                answers = [group.create_task(ask(places)) for places in batches]
-        except* Exception as failed:
-            raise failed.exceptions[0] from None
+            answers = await asyncio.gather(*map(ask, batches))
         finally:
             await endpoint.aclose()
+        if trouble:
+            raise trouble[0]
         rows = np.zeros((len(texts), self.dimensions or 1), np.float32)
         for places, answer in zip(batches, answers, strict=True):
-            rows[places] = answer.result()
+            rows[places] = answer
         return rows
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,15 +106,20 @@ class OpenAIEmbedder:
         self.__dict__.update(state)
         self._key = key_from(self.api_key_env, [self.base_url])
 
-    async def _ask(self, endpoint: Endpoint, texts: list[str]) -> Singles:
+    async def _ask(self, endpoint: Endpoint, places: list[int], texts: list[str], payer: Payer | None) -> Singles:
         """The vectors of one request. Raises `UnavailableError` when its attempts are used up."""
+        if payer is not None:
+            payer.begin()
         body: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": "float"}
         if self.shorten:
             body["dimensions"] = self.shorten
         failed = waited = 0
         while True:
             try:
-                return self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
+                vectors, tokens = self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
+                if payer is not None:
+                    payer.answered(places, vectors, tokens)
+                return vectors
             except RequestFailedError as error:
                 if error.limited and waited < _MOST_WAITS:
                     waited += 1
@@ -120,9 +133,12 @@ class OpenAIEmbedder:
                 pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** max(0, failed + waited - 1)) * random.uniform(0.5, 1.0)
                 await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
 
-    def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> Singles:
+    def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> tuple[Singles, int | None]:
+        """The vectors, and how many tokens they were made of, if the server tells."""
         try:
-            items = loads(payload)["data"]
+            reply = loads(payload)
+            items, told = reply["data"], reply.get("usage")
+            tokens = told.get("prompt_tokens", told.get("total_tokens")) if isinstance(told, dict) else None
             vectors = np.array([item["embedding"] for item in sorted(items, key=_index)], np.float32)
             if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
                 raise ValueError
@@ -132,7 +148,8 @@ class OpenAIEmbedder:
             raise endpoint.bad_reply(payload, f"vectors of {self.dimensions} numbers")
         self._dimensions = vectors.shape[1]
         lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-        return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+        unit: Singles = (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+        return unit, tokens if isinstance(tokens, int) else None
 
 
 def _index(item: dict[str, Any]) -> int:
