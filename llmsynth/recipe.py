@@ -67,7 +67,9 @@ class Recipe:
         something; one of which no column is filled, or no pair made in a dataset of pairs, is not. "raise": the first
         one ends the run, resumably.
     publish: where the dataset goes once it is complete, with the keys of `publish.Target`; empty for nowhere.
-    license, language: for the card; llmsynth cannot know them. card: what else it cannot know, see `CardWords`.
+    license, language: for the card; llmsynth cannot know them. Where no language is given, that of our prompts, `en`,
+        is taken for what a model makes, and what their source says for rows that are there already.
+    card: what else it cannot know, see `CardWords`.
     """
 
     name: str = "llmsynth"
@@ -86,7 +88,7 @@ class Recipe:
     on_error: OnError = "drop"
     publish: dict[str, Any] = field(default_factory=dict)
     license: str | None = None
-    language: list[str] = field(default_factory=lambda: ["en"])
+    language: list[str] | None = None
     card: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -200,6 +202,13 @@ class Recipe:
             spec = spec.get("seeds")
         return names
 
+    @property
+    def languages(self) -> list[str]:
+        """What the card is to say they are; none where a source says it."""
+        if self.language is not None:
+            return self.language
+        return ["en"] if asks(generator_of(self.generator, ("generator",))) else []
+
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default spelled out, as it is saved with a run."""
         built = self.build()
@@ -218,6 +227,7 @@ class Recipe:
         }
         data["steps"] = resolved_steps(self.steps, built.steps)
         data["selectors"] = resolved_steps(self.selectors, built.selectors)
+        data["language"] = self.languages
         data["splits"] = options.options_of(built.splits)
         if not self.card:  # what is not said has no default to be spelled out
             del data["card"]

@@ -178,7 +178,7 @@ def source(folder: Path, head: str = "license: cc-by-sa-4.0\ntags: [welsh]\nlang
 
 def curated(folder: Path, path: Path, **generator: Any) -> Result:
     steps = [{"use": "exact-duplicates", "on": ["question"]}]
-    data = {"generator": {"use": "rows", "path": str(path), **generator}, "steps": steps, "language": []}
+    data = {"generator": {"use": "rows", "path": str(path), **generator}, "steps": steps}
     return synthesize(Recipe.from_data({"name": "Clean", **data}), folder)
 
 
@@ -212,7 +212,7 @@ def test_rows_whose_source_says_nothing_are_said_to_be_of_unknown_licence(tmp_pa
 
 def test_what_was_made_in_a_run_is_curated_with_its_licences(tmp_path: Path) -> None:
     made = run(tmp_path / "made", evol(tmp_path, licensed("mit", None)), Evolver())
-    data = {"name": "Clean", "generator": {"use": "rows", "path": str(made.directory)}, "language": []}
+    data = {"name": "Clean", "generator": {"use": "rows", "path": str(made.directory)}}
     result = synthesize(Recipe.from_data(data), tmp_path / "run")
     assert "| `mit` | 2 |" in card(result) and "| unknown: nobody said | 2 |" in card(result)
     assert "synthetic" in header(result)["tags"]

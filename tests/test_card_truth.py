@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from llmsynth import FakeBackend, Recipe, Request, synthesize
 from llmsynth.synthesis import Result
 from tests.chained import teacher as chained
@@ -126,3 +128,13 @@ def test_a_published_dataset_hands_on_the_licence_of_each_row(tmp_path: Path) ->
     for file in (made.dataset / "full").iterdir():  # one that does not go with it
         file.write_bytes((again.dataset / "full" / file.name).read_bytes()[:-9])
     assert {seed.licenses for seed in read_seeds(made.dataset)} == {()}
+
+
+@pytest.mark.parametrize(("given", "says"), [({}, "cy"), ({"language": ["br"]}, "br")])
+def test_a_recipe_of_rows_claims_no_language_that_nobody_stated(
+    tmp_path: Path, given: dict[str, Any], says: str
+) -> None:
+    path = source(tmp_path)
+    recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(path)}, **given})
+    text = (synthesize(recipe, tmp_path / "run").dataset / "README.md").read_text()
+    assert f"| **language** | {says} |" in text and "language:\n- en" not in text

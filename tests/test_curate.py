@@ -86,7 +86,6 @@ def test_the_recipe_can_be_printed_and_run(llmsynth: Any) -> None:  # noqa: F811
             "on": ["question", "answer"],
         },
         "steps": [{"use": "exact-duplicates", "on": ["question", "answer"]}, {"use": "tests.plugins:not_first"}],
-        "language": [],
         "diversity": "full",
     }
     Path("printed.yaml").write_text(yaml.safe_dump(recipe))

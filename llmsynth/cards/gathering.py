@@ -128,7 +128,7 @@ def facts_of(
         recipe=yaml.safe_dump(public, sort_keys=False, allow_unicode=True, width=100),
         seed=recipe.seed,
         license=recipe.license or "",
-        languages=tuple(recipe.language),
+        languages=tuple(recipe.languages),
         citations=cited(about.papers, [str(step["use"]) for step in steps]),
         words=built.words,
     )

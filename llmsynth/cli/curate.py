@@ -80,7 +80,6 @@ def curate(
     data: dict[str, Any] = {
         "name": name or f"{Path(path).stem}-curated",
         "seed": seed,
-        "language": [],
         "diversity": "full",
         "generator": {"use": "rows", "path": path},
         **_work(steps),
