@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import importlib
-import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ import yaml
 from llmsynth.blocking import seldom_collected, wait_for
 from llmsynth.budget import Budget
 from llmsynth.curation import Curation
+from llmsynth.early import Early
 from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks, digest_of
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from llmsynth.dataset import RecordWriter
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 Watcher = Callable[[Run], None]
 Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
@@ -46,7 +45,6 @@ Make = Callable[[Run, Built, Path, Funnel], Awaitable[None]]
 
 _RECIPE, _JOURNAL, _REPORT = "recipe.yaml", "journal.jsonl", "report.json"  # in the directory of a run
 _FLUSH_SECONDS = 20.0
-_EARLY, _THIN = 200, 0.02  # rows after which it is said if less than this share was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +258,20 @@ def _claim(recipe: Recipe, directory: Path) -> None:
 async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> None:
     writer = _RecordWriter(directory / "records")
     raising = built.on_error == "raise"
-    curation = Curation(run, built.steps, writer.write, funnel, built.generator.about.batch, raising)
+    early = Early(run, built.selectors)
+
+    def hand_on(records: list[Record]) -> None:
+        early.see(records)
+        writer.write(records)
+
+    curation = Curation(run, built.steps, hand_on, funnel, built.generator.about.batch, raising)
     run.settle = curation.settle
     try:
         async with contextlib.aclosing(built.generator.generate(run)) as records:  # type: ignore[type-var]
-            told = False
             async for record in records:
                 await curation.take(record)
                 if run.missing <= 0:
                     break
-                if not told and run.tally.total >= _EARLY:
-                    told = True
-                    _warn_if_thin(run)
         await curation.settle()
     finally:
         await curation.aclose()
@@ -280,18 +280,6 @@ async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> 
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, text.encode("utf-8"))
-
-
-def _warn_if_thin(run: Run) -> None:
-    """Say early that hardly anything survives: at the end, all of it has been paid for."""
-    tally = run.tally
-    if tally.kept < _THIN * tally.total:
-        lost = ", ".join(f"{reason} {count:,}" for reason, count in (tally.dropped + tally.failed).most_common(3))
-        log.warning(
-            "%d of the first %d rows were kept (%s): if that is not as it should be, interrupt the run, see them with"
-            " `llmsynth show`, mend the recipe, and go on with --update: nothing is asked for twice",
-            *(tally.kept, tally.total, lost),
-        )
 
 
 class _RecordWriter:

@@ -24,7 +24,7 @@ LAYERS = {
     " dataset shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report"
     " forecast",
     # the catalogue, and how records go through it
-    2: "backends generators steps selectors curation generated selection rejudging",
+    2: "backends generators steps selectors curation generated selection rejudging early",
     # the assembly
     3: "card cards catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate"
     " export variety rating publish report",

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmsynth import FakeBackend, Recipe, Request, Result, synthesize
-from llmsynth.errors import RunError, SourceError, UnavailableError
+from llmsynth.errors import RecipeError, RunError, SourceError, UnavailableError
 from llmsynth.journal import Journal, read_entries
 from llmsynth.request import Completion, Failure
 from tests import plugins
@@ -325,3 +325,17 @@ def test_that_hardly_anything_survives_is_told_while_there_is_money_left(
     synthesize(recipe, tmp_path / "run")
     said = [record.getMessage() for record in caplog.records if "of the first" in record.getMessage()]
     assert len(said) == warned and all("0 of the first 2" in text and "(never 2" in text for text in said)
+
+
+@pytest.mark.parametrize(("score", "warned"), [("heuristic", True), ("heuristics", False)])
+def test_that_no_row_has_the_score_to_choose_by_is_told_while_there_is_money_left(
+    score: str, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = echoes(target=400, steps=[{"use": "heuristics"}], count=400)
+    recipe = dataclasses.replace(recipe, selectors=[{"use": "threshold", "score": score, "least": 0.0}])
+    try:
+        synthesize(recipe, tmp_path / "run")
+    except RecipeError as error:
+        assert warned, error
+    said = [record.getMessage() for record in caplog.records if "has the score" in record.getMessage()]
+    assert len(said) == warned and all("'heuristic', which selectors[0] goes by" in text for text in said)

@@ -1,0 +1,47 @@
+"""`Early`: what is said after the first records, as at the end everything has been paid for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from llmsynth.record import Record
+from llmsynth.run import Run
+from llmsynth.selectors import Selector
+
+log = logging.getLogger(__name__)
+
+_ROWS, _THIN = 200, 0.02  # rows after which it is said if less than this share was kept
+_REMEDY = "interrupt the run, mend the recipe, and go on with --update: nothing is asked for twice"
+
+
+class Early:
+    """Sees the first records behind the steps, once they are counted in the run's tally."""
+
+    def __init__(self, run: Run, selectors: Sequence[Selector]) -> None:
+        self._run = run
+        self._wanted = {name: place for place, each in reversed([*enumerate(selectors)]) for name in each.needs.scores}
+        self._told = False
+
+    def see(self, records: Sequence[Record]) -> None:
+        if self._told:
+            return
+        for record in records:
+            if record.dropped is None:
+                for name in record.scores:
+                    self._wanted.pop(name, None)
+        tally = self._run.tally
+        if tally.total < _ROWS:
+            return
+        self._told = True
+        if tally.kept < _THIN * tally.total:
+            lost = ", ".join(f"{reason} {count:,}" for reason, count in (tally.dropped + tally.failed).most_common(3))
+            log.warning(
+                "%d of the first %d rows were kept (%s): if it should be more, see them with `llmsynth show`, %s",
+                *(tally.kept, tally.total, lost, _REMEDY),
+            )
+        for name, place in self._wanted.items() if tally.kept else ():
+            log.warning(
+                "none of the first %d kept rows has the score %r, which selectors[%d] goes by: if no step makes it, %s",
+                *(tally.kept, name, place, _REMEDY),
+            )
