@@ -406,6 +406,20 @@ def test_the_methods_of_steps_are_cited_too(tmp_path: Path) -> None:
         assert text.count(paper) == 1
 
 
+def test_the_signs_of_latex_in_a_title_are_escaped() -> None:
+    from llmsynth.papers import PAPERS
+
+    assert r"title = {{\#InsTag: Instruction" in PAPERS["instag"].bibtex
+    gopher = PAPERS["gopher"].bibtex
+    assert r"Analysis \& Insights" in gopher and "Francis Song and others}" in gopher
+
+
+def test_the_web_profile_cites_all_whose_rules_it_applies(tmp_path: Path) -> None:
+    text = card(run(tmp_path / "run", evol(tmp_path), Evolver(), steps=[{"use": "web-profile"}]))
+    for paper in ("2112.11446", "1910.10683", "2406.17557"):
+        assert text.count(paper) == 1
+
+
 def test_every_cited_paper_is_there_and_every_citing_method_too() -> None:
     from llmsynth.papers import OF_STEPS, PAPERS
     from llmsynth.selectors import SELECTORS
