@@ -97,7 +97,7 @@ class HubServer:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application(client_max_size=1 << 26, middlewares=[self._faulty])
+        app = web.Application(client_max_size=1 << 27, middlewares=[self._faulty])
         add, repo = app.router.add_route, "/api/datasets/{owner}/{name}"
         add("POST", "/api/repos/create", self._create)
         add("GET", "/api/whoami-v2", self._whoami)

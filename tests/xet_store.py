@@ -31,13 +31,14 @@ class Listed(NamedTuple):
 class XetStore:
     """Routes for a Hub whose `objects`, SHA-256 to size, name what is there in the end.
 
-    blocks: how often each was sent. listed: called with a number whenever files are listed, before the sender is told.
+    blocks: how often each was sent. used: those that files are made of.
+    listed: called with a number whenever files are listed, before the sender is told.
     """
 
     objects: dict[str, int]
     blocks: Counter[str] = field(default_factory=Counter)
+    used: set[str] = field(default_factory=set)
     listed: Callable[[int], None] | None = None
-    tokens: int = 0
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -49,7 +50,6 @@ class XetStore:
     async def _token(self, request: web.Request) -> web.Response:
         if not request.headers.get("Authorization", "").startswith("Bearer hf_"):
             return web.json_response({"error": "Invalid username or password."}, status=401)
-        self.tokens += 1
         told = {"casUrl": str(request.url.origin()), "accessToken": "xet-token", "exp": int(time.time()) + 3600}
         return web.json_response(told)
 
@@ -64,6 +64,7 @@ class XetStore:
         if any(block not in self.blocks for file in files for block in file.blocks):
             return web.json_response({"error": "a block was never sent"}, status=400)
         self.objects.update((file.sha256, file.size) for file in files)
+        self.used.update(block for file in files for block in file.blocks)
         if self.listed:
             self.listed(len(self.objects))
         return web.json_response({"result": 1})
