@@ -95,7 +95,16 @@ def raw(body: Any) -> Fault:
 
 @pytest.mark.parametrize(
     "usage",
-    [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "12", "completion_tokens": 1.5}, {"prompt_tokens": []}],
+    [
+        None,
+        {},
+        [1],
+        "many",
+        {"prompt_tokens": None},
+        {"prompt_tokens": "12", "completion_tokens": 1.5},
+        {"prompt_tokens": []},
+        {"prompt_tokens": -3, "completion_tokens": True},
+    ],
 )
 async def test_usage_that_is_missing_or_odd_is_unknown(loopback: Loopback, usage: Any) -> None:
     reply = {"choices": [{"message": {"content": "fine"}}], "usage": usage}
@@ -120,12 +129,19 @@ async def test_half_a_surrogate_pair_in_a_reply_is_half_an_answer_not_none(loopb
         {"choices": [{}]},
         {"choices": [{"message": {}}]},
         {"choices": [{"message": {"content": [{"type": "text"}]}}]},
-        {"choices": [{"message": {"content": "x"}}], "usage": [1]},
     ],
 )
 async def test_a_reply_without_a_completion_is_a_failure_worth_another_try(loopback: Loopback, reply: Any) -> None:
     error = await failure(loopback, raw(reply if reply is not None else "null"))
     assert (error.kind, error.retryable) == ("bad_reply", True)
+
+
+@pytest.mark.parametrize("message", [{"role": "assistant"}, {"content": None}, {"content": ""}])
+async def test_an_answer_that_was_withheld_is_called_that_whether_or_not_there_is_a_content(
+    loopback: Loopback, message: dict[str, Any]
+) -> None:
+    loopback.fault = lambda number, body: raw({"choices": [{"message": message, "finish_reason": "content_filter"}]})
+    assert await ask(loopback) == Completion("", "content_filter")
 
 
 @pytest.mark.parametrize("reason", ["abort", "error"])

@@ -134,10 +134,13 @@ class OpenAIBackend:
         try:
             reply = loads(payload)
             choice = reply["choices"][0]
-            text = choice["message"]["content"] if "message" in choice else choice["text"]
-            usage = reply.get("usage") or {}
-            prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
             finish_reason = choice.get("finish_reason") or "stop"
+            said, field = (choice["message"], "content") if "message" in choice else (choice, "text")
+            # what is withheld may be left out, where anything else that is left out is a fault
+            text = said.get(field) if finish_reason == "content_filter" else said[field]
+            usage = reply.get("usage")
+            told = usage if isinstance(usage, dict) else {}
+            prompt_tokens, completion_tokens = told.get("prompt_tokens"), told.get("completion_tokens")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise self._endpoint.bad_reply(payload, "completion") from error
         if finish_reason in _BROKEN_OFF:
@@ -152,4 +155,4 @@ class OpenAIBackend:
 
 
 def _count(tokens: Any) -> int | None:
-    return tokens if isinstance(tokens, int) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None
