@@ -29,6 +29,7 @@ OPENAI_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
 _CONNECT_SECONDS = 30.0
 _SHORTEST_KEY = 16  # characters
+_WITHHELD = (b"content_filter", b"content_policy_violation", b"flagged_input")  # of the prompt: no matter of the key
 
 
 @dataclass
@@ -84,13 +85,13 @@ class Endpoint:
         """The error that stands for an HTTP status, with what the server said of it."""
         said = shorten(self.redact(_message(payload)), 300)
         where = f"{self.url} answered {status}: {said}"
-        if status in (401, 403):
+        withheld = status in (400, 403) and any(word in payload for word in _WITHHELD)
+        if status in (401, 403) and not withheld:
             return AuthenticationError(where, f"the key came from {self.key_env}; is it right for this endpoint?")
         if status in (404, 405) or (status == 400 and b"model_not_found" in payload):
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
         if status == 402 or (status == 429 and b"insufficient_quota" in payload):
             return BackendError(where, "add credit, then run the same command again: nothing is lost")
-        withheld = status == 400 and b"content_filter" in payload  # so Azure says it, of the prompt too
         return RequestFailedError(
             "content_filter" if withheld else f"http_{status}",
             said,
@@ -99,8 +100,11 @@ class Endpoint:
             limited=status == 429,
         )
 
-    def bad_reply(self, payload: bytes, what: str) -> RequestFailedError:
-        """The error of an answer under status 200 that does not hold what it should."""
+    def bad_reply(self, payload: bytes, what: str) -> Exception:
+        """The error of an answer under status 200 that does not hold what it should, but maybe another status."""
+        status = _status_within(payload)
+        if status:
+            return self.refusal(status, {}, payload)
         said = shorten(self.redact(payload[:2000].decode("utf-8", "replace")), 200)
         return RequestFailedError("bad_reply", f"the server sent no {what}: {said}", retryable=True)
 
@@ -202,6 +206,15 @@ def _message(payload: bytes) -> str:
         return str(error.get("message", error)) if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError, RecursionError):
         return payload[:2000].decode("utf-8", "replace")
+
+
+def _status_within(payload: bytes) -> int:
+    """The status of an error that came under 200, as routers send it that have begun to answer; 0 if there is none."""
+    try:
+        code = loads(payload)["error"]["code"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return 0
+    return code if type(code) is int and 400 <= code < 600 else 0
 
 
 def _cause(error: BaseException) -> str:

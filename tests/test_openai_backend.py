@@ -262,6 +262,32 @@ async def test_wrong_keys_and_unknown_models_have_errors_of_their_own(
     assert "OPENAI_API_KEY" in caught.value.hint or "teacher" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "retryable", "limited"),
+    [(429, "http_429", True, True), (502, "http_502", True, False), (400, "http_400", False, False)],
+)
+async def test_an_error_that_comes_under_status_200_is_of_the_class_that_it_names(
+    loopback: Loopback, code: int, kind: str, retryable: bool, limited: bool
+) -> None:
+    said = {"error": {"code": code, "message": "Rate limited upstream"}}
+    error = await failure(loopback, Fault("status", 200, body=said))
+    assert (error.kind, error.retryable, error.limited) == (kind, retryable, limited)
+    assert error.message == "Rate limited upstream"
+
+
+@pytest.mark.parametrize("code", ["429", 200, True, None])
+async def test_an_error_under_status_200_that_names_no_status_is_a_bad_reply(loopback: Loopback, code: Any) -> None:
+    error = await failure(loopback, Fault("status", 200, body={"error": {"code": code, "message": "Oh"}}))
+    assert error.kind == "bad_reply"
+
+
+async def test_a_wrong_key_told_under_status_200_ends_the_run(loopback: Loopback) -> None:
+    said = {"error": {"code": 401, "message": "No such user"}}
+    loopback.fault = lambda number, body: Fault("status", 200, body=said)
+    with pytest.raises(AuthenticationError, match="No such user"):
+        await ask(loopback)
+
+
 async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(loopback: Loopback) -> None:
     said = {"error": {"message": "The model 'teacher' does not exist", "code": "model_not_found"}}
     loopback.fault = lambda number, body: Fault("status", 400, body=said)

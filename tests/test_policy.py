@@ -139,11 +139,18 @@ async def test_an_answer_that_the_provider_withheld_is_rejected_or_kept(tmp_path
 
 
 @pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "The prompt triggered the policy", "code": "content_filter"}),
+        (403, {"message": "Your input was flagged", "code": 403, "metadata": {"flagged_input": "how to"}}),
+        (403, {"message": "Not allowed", "code": "content_policy_violation"}),
+    ],
+)
 async def test_a_prompt_that_the_provider_refuses_is_called_that_and_tried_once(
-    journal: Journal, loopback: Loopback
+    journal: Journal, loopback: Loopback, status: int, error: dict[str, Any]
 ) -> None:
-    said = {"error": {"message": "The prompt triggered the policy", "code": "content_filter"}}
-    loopback.fault = lambda number, body: Fault("status", 400, body=said)
+    loopback.fault = lambda number, body: Fault("status", status, body={"error": error})
     model = Model(OpenAIBackend("teacher", loopback.url), journal)
     completion = await model.ask(request())
     await model.aclose()
