@@ -32,6 +32,15 @@ class Rates:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
 
+    def stricter(self, other: Rates) -> Rates:
+        """The lower of each."""
+        pairs = (
+            (self.requests_per_second, other.requests_per_second),
+            (self.requests_per_minute, other.requests_per_minute),
+            (self.tokens_per_minute, other.tokens_per_minute),
+        )
+        return Rates(*(min((rate for rate in pair if rate is not None), default=None) for pair in pairs))
+
     def intervals(self) -> tuple[float, float]:
         """Seconds that one request, and one token, have to themselves."""
         per_request = max(1 / (self.requests_per_second or math.inf), 60 / (self.requests_per_minute or math.inf))

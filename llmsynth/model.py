@@ -44,6 +44,8 @@ class Model:
     policy: what becomes of answers that were cut short or withheld.
     price: what its tokens cost, where the backend's own answer is not to be used.
     budget: what the run may spend; shared by the models of a run.
+    limiter: of its endpoints, in place of one of its own, where other models ask them too; it has a concurrency and
+        rates already.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Model:
         policy: FinishPolicy | None = None,
         price: Price | None = None,
         budget: Budget | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self.backend = backend
         self.price = price or backend.price
@@ -68,10 +71,7 @@ class Model:
         self._identity = backend.identity
         self._journal = journal
         self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
-        adaptive = adaptive and not getattr(backend, "schedules_itself", False)
-        if getattr(backend, "unbounded", False):
-            concurrency = sys.maxsize
-        self._limiter = Limiter(len(self._endpoints), concurrency, adaptive=adaptive, rates=rates or Rates())
+        self._limiter = limiter or limiter_of(backend, concurrency, adaptive, rates or Rates())
         self._attempts = attempts
         self._policy = policy or FinishPolicy()
         self._trouble = Trouble(backend.name)
@@ -88,7 +88,7 @@ class Model:
     @property
     def in_flight(self) -> int:
         """Requests that are with the backend now."""
-        return self._limiter.in_flight
+        return len(self._sent)
 
     async def ask(self, request: Request) -> Completion:
         """The completion of one request; its `failure` is set where there is none.
@@ -306,6 +306,14 @@ class Model:
             usage = self.usage[request.stage]
             most = round(usage.completion_tokens / usage.requests) if usage.requests else _UNKNOWN_TOKENS
         return sum(rough_tokens(message["content"]) for message in request.messages) + most
+
+
+def limiter_of(backend: Backend, concurrency: int, adaptive: bool, rates: Rates) -> Limiter:
+    """The gate before a backend's endpoints."""
+    adaptive = adaptive and not getattr(backend, "schedules_itself", False)
+    if getattr(backend, "unbounded", False):
+        concurrency = sys.maxsize
+    return Limiter(len(getattr(backend, "endpoints", (backend,))), concurrency, adaptive=adaptive, rates=rates)
 
 
 def _second(key: str) -> str:

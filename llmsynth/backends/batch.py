@@ -41,6 +41,7 @@ class OpenAIBatchBackend(OpenAIBackend):
     schedules_itself: ClassVar[bool] = True
     unbounded: ClassVar[bool] = True  # for the provider a job is a single request
     likelihoods: ClassVar[str] = ""
+    limited_as: ClassVar[str] = ""  # jobs have limits of their own
     wait: float = 5.0
     poll: float = 30.0
     window: str = "24h"

@@ -74,6 +74,12 @@ class OpenAIBackend:
         return published_price(self._endpoint.url, self.model)
 
     @property
+    def limited_as(self) -> str:
+        """Who a provider counts requests for: whoever asks this model here with this key."""
+        urls = [endpoint._endpoint.url for endpoint in self.endpoints]
+        return f"{self.model} at {' '.join(urls)} for {self.api_key_env}"
+
+    @property
     def has_key(self) -> bool:
         """Whether a key is sent."""
         return bool(self._endpoint.key)
