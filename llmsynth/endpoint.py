@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 import yarl
 
-from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
+from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError, holds_key
 from llmsynth.headers import rates, retry_after
 from llmsynth.limits import Rates
 from llmsynth.request import RequestFailedError
@@ -111,11 +111,13 @@ class Endpoint:
     def without_key(self, body: bytes) -> bytes:
         """A request body, which does not hold the key: the journal and the corpus would hold it too."""
         if self._is_secret and self.key.encode() in body:
-            raise BackendError(
-                f"a prompt holds the key that {self.key_env} names; it was not sent, nor written anywhere",
-                "find it in the seeds, prompts or options of the recipe, take it out, and have the key replaced",
-            )
+            raise holds_key("a prompt", self.key_env, "it was not sent, nor written anywhere")
         return body
+
+    @property
+    def secrets(self) -> dict[str, bytes]:
+        """The key, by the variable that holds it, where it is a secret."""
+        return {self.key_env: self.key.encode()} if self._is_secret else {}
 
     def key_in(self, text: str) -> bool:
         """Whether a text holds the key, where that is a secret."""

@@ -70,6 +70,7 @@ class Model:
         self.usage: dict[str, Usage] = {}
         self._identity = backend.identity
         self._journal = journal
+        journal.secrets |= getattr(backend, "secrets", {})
         self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
         self._limiter = limiter or limiter_of(backend, concurrency, adaptive, rates or Rates())
         self._attempts = attempts

@@ -85,6 +85,11 @@ class OpenAIBackend:
         return bool(self._endpoint.key)
 
     @property
+    def secrets(self) -> dict[str, bytes]:
+        """What must not be written, by the variable that holds it."""
+        return self._endpoint.secrets
+
+    @property
     def rates_told(self) -> Rates | None:
         """What the latest headers said the endpoint allows."""
         return self._endpoint.rates_told
