@@ -20,7 +20,7 @@ from llmsynth.errors import BudgetError, RecipeError
 from llmsynth.estimate import estimate_table
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
-from llmsynth.prices import FREE, Price, prices_as_of, published_price
+from llmsynth.prices import FREE, Price, dollars, prices_as_of, published_price
 from llmsynth.request import Failure, Message
 from tests.loopback import Fault, Loopback
 
@@ -55,6 +55,14 @@ def test_a_price_is_found_by_endpoint_and_model_and_a_dated_name_has_that_of_the
 )
 def test_an_unknown_price_is_none_and_never_nothing(url: str, model: str) -> None:
     assert published_price(url, model) is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [(None, "unknown"), (0.0, "0.00"), (0.0042, "0.0042"), (3.2e-7, "3.2e-07"), (0.01, "0.01"), (1234.5, "1,234.50")],
+)
+def test_a_small_cost_is_not_rounded_to_nothing(cost: float | None, said: str) -> None:
+    assert dollars(cost) == said
 
 
 def test_a_file_of_the_users_own_goes_before_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +243,8 @@ def test_a_run_stops_at_its_cap_and_goes_on_when_it_is_raised(
     with pytest.raises(BudgetError) as caught:
         synthesize(echoes(loopback, caps=caps), tmp_path)
     assert f"raise caps.{name}" in caught.value.hint
+    told = {"cost": "0.20 US dollars", "tokens": "125 tokens", "requests": "25 requests"}[name]
+    assert f"the cap of {told} is reached" in caught.value.message
     kept = len(list(read_entries(tmp_path / "journal.jsonl")))
     assert kept == loopback.requests and 25 <= kept <= 25 + 4 and not (tmp_path / "report.json").exists()
     with pytest.raises(BudgetError):  # what the journal holds counts
@@ -314,7 +324,7 @@ def test_status_of_a_run_that_was_stopped_tells_done_spent_and_left(
         synthesize(echoes(loopback, caps={"requests": 40}, target=55), tmp_path)
     out = run_status(tmp_path)
     assert "echo: 40 answers, 80 + 120 tokens" in out
-    assert "spent: 0.3200 US dollars" in out
+    assert "spent: 0.32 US dollars" in out
     told = re.search(r"so far: (\d+) kept \+ 0 dropped \+ 0 failed = (\d+) rows", out)
     assert told and 40 - 4 <= int(told.group(1)) == int(told.group(2)) <= 40
     assert f"left: {55 - int(told.group(1))} of 55 rows wanted" in out

@@ -135,7 +135,7 @@ def test_retry_asks_the_failed_rows_again_and_nothing_else(llmsynth: Call, loopb
     write_recipe(loopback)
     loopback.fault = sometimes
     code, _, err = llmsynth("run", "recipe.yaml", "-o", "out")
-    assert code == 3 and "10 failed" in err
+    assert code == 3 and "10 failed" in err and "tokens, cost unknown; all asked" in err
     _, out, _ = llmsynth("status", "out")
     assert "echo: 5 failed with http_500" in out and "echo: 5 failed with http_502" in out
     assert "left: 10 failed rows, which `llmsynth retry out` asks again" in out
@@ -158,10 +158,11 @@ def test_retry_needs_a_run(llmsynth: Call) -> None:
 def test_status_tells_what_was_spent_by_stage(llmsynth: Call, loopback: Loopback) -> None:
     loopback.fault = able
     write_recipe(loopback, price={"prompt": 1000.0, "completion": 2000.0})
-    llmsynth("run", "recipe.yaml", "-o", "out")
+    _, _, err = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert "40 requests, 0 answers reused, 560 tokens, 0.76 US dollars; all asked" in err
     _, out, _ = llmsynth("status", "out")
     assert "echo: 40 answers, 360 + 200 tokens" in out
-    assert "spent: 0.7600 US dollars" in out
+    assert "spent: 0.76 US dollars" in out
 
 
 def test_an_error_is_logged_once_with_its_message_then_as_counts(caplog: pytest.LogCaptureFixture) -> None:

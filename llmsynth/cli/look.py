@@ -15,7 +15,7 @@ import yaml
 from llmsynth.cli import console
 from llmsynth.cli.funnel import funnel_table
 from llmsynth.errors import RunError
-from llmsynth.prices import FREE, Price
+from llmsynth.prices import FREE, Price, dollars
 from llmsynth.record import Record
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
@@ -113,7 +113,7 @@ def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[s
         if stage in uncounted and Price(**price) != FREE:
             return "unknown, as the server did not count all tokens"
         cost += Price(**price).cost(prompt, made)
-    return f"{cost:,.4f} US dollars"
+    return f"{dollars(cost)} US dollars"
 
 
 def show(
