@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from llmsynth.cli import main
+from llmsynth.cli.make import model_spec
 from llmsynth.trouble import Trouble
 from tests.loopback import Fault, Loopback
 
@@ -84,7 +85,7 @@ def test_check_asks_for_each_alone_where_both_are_refused(llmsynth: Call, loopba
 def test_check_notices_a_server_that_takes_no_notice(llmsynth: Call, loopback: Loopback) -> None:
     _, out, _ = llmsynth("check", "teacher", "--base-url", loopback.url)
     lines = told(out)
-    assert lines["structured output"] == "no (the server takes no notice of it)"
+    assert lines["structured output"] == "no (no notice is taken of a schema)"
     assert lines["logprobs"] == "no"
 
 
@@ -119,6 +120,27 @@ def test_check_explains_a_server_that_is_not_there_and_a_wrong_key(llmsynth: Cal
     loopback.stop()
     code, _, err = llmsynth("check", "teacher", "--base-url", loopback.url)
     assert code == 1 and "cannot reach" in err and "Traceback" not in err
+
+
+def test_check_goes_on_to_the_next_model_after_one_that_cannot_be_used(llmsynth: Call, loopback: Loopback) -> None:
+    loopback.fault = lambda number, body: Fault("status", 404) if body["model"] == "gone" else able(number, body)
+    code, out, err = llmsynth("check", "gone", "there", "--base-url", loopback.url)
+    gone, there = map(told, out.split("\n\n"))
+    assert code == 1 and "error: " in err and "answered 404" in err and "hint: does the endpoint serve 'gone'" in err
+    assert gone == {"model": "gone"} and (there["model"], there["structured output"]) == ("there", "yes")
+
+
+def test_check_tells_the_same_of_a_model_in_this_process(llmsynth: Call) -> None:
+    pytest.importorskip("torch")
+    code, out, _ = llmsynth("check", "pocket")
+    lines = told(out)
+    assert code == 0 and lines["model"] == "llmsynth-pocket" and lines["latency"].endswith("s")
+    assert lines["structured output"].startswith("no (") and lines["logprobs"] == "yes"
+
+
+@pytest.mark.parametrize("use", ["vllm", "transformers"])
+def test_a_model_of_the_hub_is_named_with_what_runs_it(use: str) -> None:
+    assert model_spec(f"{use}:Qwen/Qwen3-8B", "", "") == {"use": use, "model": "Qwen/Qwen3-8B"}
 
 
 def write_recipe(server: Loopback, **more: Any) -> None:

@@ -39,8 +39,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
-        " or openai:NAME.",
+        help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME"
+        " or vllm:NAME, or openai:NAME.",
     ),
 ]
 BaseUrl = Annotated[
@@ -353,8 +353,8 @@ def model_spec(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
     if model == "pocket":
         # so small a model cannot keep its format under the paper's presence penalty of 2
         return {"use": "pocket", "sampling": {"presence_penalty": 0.0, "top_p": 0.95}}
-    if colon and kind == "transformers":
-        return {"use": "transformers", "model": rest}
+    if colon and kind in ("transformers", "vllm"):
+        return {"use": kind, "model": rest}
     if not base_url and Path(model).is_dir():
         return {"use": "transformers", "model": model}
     if not base_url and get_close_matches(model, ["pocket"]):
