@@ -13,6 +13,7 @@ import numpy as np
 from llmsynth.embed.static import encodable
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.errors import UnavailableError
+from llmsynth.limits import Limiter
 from llmsynth.prices import Price, published_price
 from llmsynth.request import RequestFailedError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from llmsynth.similarity.compiling import Singles
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before an attempt is repeated, doubling
-_MOST_WAITS = 20  # times that an endpoint may ask to wait
 
 
 @dataclass
@@ -70,13 +70,12 @@ class OpenAIEmbedder:
     async def embed(self, texts: Sequence[str]) -> Singles:
         sent = [place for place, text in enumerate(texts) if text.strip()]
         batches = [sent[start : start + self.batch] for start in range(0, len(sent), self.batch)]
-        turns = asyncio.Semaphore(self.concurrency)
-        # one session per call: steps come and go with event loops
+        # one gate and session per call: steps come and go with event loops
+        gate = Limiter(1, self.concurrency, adaptive=False)
         endpoint = Endpoint(self.base_url, self._key, self.api_key_env, self.timeout, self.model)
 
         async def ask(places: list[int]) -> Singles:
-            async with turns:
-                return await self._ask(endpoint, [encodable(texts[place]) for place in places])
+            return await self._ask(gate, endpoint, [encodable(texts[place]) for place in places])
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -98,27 +97,33 @@ class OpenAIEmbedder:
         self.__dict__.update(state)
         self._key = key_from(self.api_key_env, [self.base_url])
 
-    async def _ask(self, endpoint: Endpoint, texts: list[str]) -> Singles:
+    async def _ask(self, gate: Limiter, endpoint: Endpoint, texts: list[str]) -> Singles:
         """The vectors of one request. Raises `UnavailableError` when its attempts are used up."""
+        clock = asyncio.get_running_loop().time
         body: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": "float"}
         if self.shorten:
             body["dimensions"] = self.shorten
         failed = waited = 0
         while True:
+            lane, pause = await gate.enter(first=failed + waited > 0), 0.0
+            sent = clock()
             try:
                 return self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
             except RequestFailedError as error:
-                if error.limited and waited < _MOST_WAITS:
+                if error.limited:  # to all who ask, not to this request alone
                     waited += 1
-                else:
-                    failed += 1
+                    lane.refused(sent, clock(), _wait(waited, error))
+                    continue
+                failed += 1
                 if not error.retryable or failed >= self.attempts:
                     raise UnavailableError(
                         f"{self.base_url} gave no embeddings: {error.message} ({error.kind})",
                         "put that right and run the same command again: vectors made so far are kept",
                     ) from error
-                pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** max(0, failed + waited - 1)) * random.uniform(0.5, 1.0)
-                await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
+                pause = _wait(failed, error)
+            finally:
+                lane.leave()
+            await asyncio.sleep(pause)
 
     def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> Singles:
         try:
@@ -133,6 +138,13 @@ class OpenAIEmbedder:
         self._dimensions = vectors.shape[1]
         lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def _wait(times: int, error: RequestFailedError) -> float:
+    """Seconds until another try."""
+    if error.retry_after is not None:
+        return error.retry_after
+    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(times - 1, 30)) * random.uniform(0.5, 1.0)
 
 
 def _index(item: dict[str, Any]) -> int:
