@@ -91,6 +91,10 @@ class Budget:
             prompt = round(sum(rough_tokens(message["content"]) for message in request.messages))
         if made is None:
             made = round(rough_tokens(completion.text))
+        self.spend_tokens(prompt, made, price)
+
+    def spend_tokens(self, prompt: int, made: int, price: Price | None) -> None:
+        """Note tokens of a prompt and of what was made of it."""
         self.tokens += prompt + made
         if price is not None:
             self.cost += price.cost(prompt, made)

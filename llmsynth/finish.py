@@ -159,7 +159,10 @@ def _unused(run: Run, used: _Used) -> int:
 
 
 def _usage(run: Run) -> dict[str, Any]:
-    """Per stage: answers, how many of them came from the journal, failures by kind, tokens."""
+    """Per stage, and of vectors from an endpoint: answers, how many of them had come before, failures, tokens, cost."""
+    stages = {stage: usage for model in run.models.values() for stage, usage in model.usage.items()}
+    if run.meter.usage.requests:
+        stages["embeddings"] = run.meter.usage
     return {
         stage: {
             "answers": usage.requests,
@@ -170,6 +173,5 @@ def _usage(run: Run) -> dict[str, Any]:
             "completion_tokens": usage.completion_tokens,
             "cost": "unknown" if usage.cost is None else round(usage.cost, 6),
         }
-        for model in run.models.values()
-        for stage, usage in model.usage.items()
+        for stage, usage in stages.items()
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmsynth.embed.metering import Meter
 from llmsynth.errors import RecipeError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
@@ -77,6 +78,7 @@ class Run:
     phase: what is being done once the generator has ended, such as "writing the dataset".
     within: the run that these records go on into, where they are but the seeds of others.
     directory: where the run is kept; None where it is not.
+    meter: counts what vectors from an endpoint cost; with the budget of the models.
     """
 
     models: Mapping[str, Model]
@@ -92,6 +94,7 @@ class Run:
     phase: str = ""
     within: Run | None = None
     directory: Path | None = None
+    meter: Meter = field(default_factory=Meter)
     _vectors: dict[str, Vectors] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -146,7 +149,7 @@ class Run:
 
         if embedder.identity not in self._vectors:
             folder = self.directory / "vectors" if self.directory else None
-            self._vectors[embedder.identity] = Vectors(embedder, folder)
+            self._vectors[embedder.identity] = Vectors(embedder, folder, self.meter)
         return self._vectors[embedder.identity]
 
     def rng(self, stage: str, index: int | str) -> random.Random:

@@ -20,6 +20,7 @@ import yaml
 from llmsynth.blocking import seldom_collected, wait_for
 from llmsynth.budget import Budget
 from llmsynth.curation import Curation
+from llmsynth.embed.metering import Meter
 from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks, digest_of
@@ -130,7 +131,7 @@ def open_run(
     }
     prompts = Prompts(Path(recipe.prompts) if recipe.prompts else None)
     directory = journal.path.parent
-    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory)
+    run = Run(models, prompts, recipe.seed, target, journal=journal, directory=directory, meter=Meter(budget=budget))
     return run, built
 
 

@@ -195,7 +195,8 @@ def embeddings(body: dict[str, Any]) -> bytes:
         {"index": i, "embedding": [digit + 1.0 for digit in hashlib.sha256(text.encode()).digest()[:size]]}
         for i, text in enumerate(body["input"])
     ]
-    return orjson.dumps({"object": "list", "model": body["model"], "data": items[::-1]})
+    usage = {"prompt_tokens": sum(len(text.split()) for text in body["input"])}
+    return orjson.dumps({"object": "list", "model": body["model"], "data": items[::-1], "usage": usage})
 
 
 async def _misbehave(fault: Fault, request: web.Request, answer: bytes) -> web.StreamResponse:

@@ -16,12 +16,15 @@ from llmsynth import Completion, Recipe, Request, synthesize
 from llmsynth.backends.fake import FakeBackend
 from llmsynth.budget import Budget, Caps, Usage
 from llmsynth.cli import main
+from llmsynth.embed.metering import Meter
+from llmsynth.embed.openai import OpenAIEmbedder
 from llmsynth.errors import BudgetError, RecipeError
 from llmsynth.estimate import estimate_table
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
 from llmsynth.prices import FREE, Price, dollars, prices_as_of, published_price
 from llmsynth.request import Failure, Message
+from llmsynth.run import Run
 from tests.loopback import Fault, Loopback
 
 OPENAI = "https://api.openai.com/v1"
@@ -293,6 +296,68 @@ def test_the_usage_of_the_report_is_the_sum_over_the_rows(tmp_path: Path, loopba
         assert told["cost"] == pytest.approx((100 * told["prompt_tokens"] + 300 * told["completion_tokens"]) / 1e6)
         rejected = told["failed"].get("content_filter", 0)
         assert told["answers"] == answers[stage] + len(late) + sum(told["failed"].values()) - rejected
+
+
+# vectors
+
+
+@pytest.fixture
+def priced(tmp_path: Path, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand dollars for a million tokens of what the server embeds."""
+    path = tmp_path / "prices.yaml"
+    path.write_text(f"as_of: 2031-05-06\nendpoints: {{'{loopback.url}': {{e5: {{prompt: 1000, completion: 0}}}}}}\n")
+    monkeypatch.setenv("LLMSYNTH_PRICES", str(path))
+
+
+@pytest.mark.usefixtures("priced")
+def test_what_an_endpoint_embeds_is_in_the_usage_of_the_report_and_in_the_status(
+    tmp_path: Path, loopback: Loopback, run_status: Any
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"instruction": f"River {n} of many"}) + "\n" for n in range(30)))
+    embedder = {"use": "openai", "model": "e5", "base_url": loopback.url, "batch": 10}
+    step = {"use": "semantic-duplicates", "on": ["instruction"], "embedder": embedder, "threshold": 1.0}
+    recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(rows)}, "steps": [step]})
+    used = synthesize(recipe, tmp_path / "run").report["usage"]["embeddings"]
+    assert (used["answers"], used["replayed"], used["prompt_tokens"], used["cost"]) == (3, 0, 120, 0.12)
+    out = run_status(tmp_path / "run")
+    assert "embeddings: 3 answers, 120 + 0 tokens" in out and "spent: 0.12 US dollars" in out
+    (tmp_path / "run" / "report.json").unlink()
+    again = synthesize(recipe, tmp_path / "run").report["usage"]["embeddings"]
+    assert (again["answers"], again["replayed"], loopback.requests) == (3, 3, 3)
+    assert again["cost"] == pytest.approx(again["prompt_tokens"] / 1000) and again["prompt_tokens"] > 0
+    (tmp_path / "run" / "report.json").unlink()
+    assert "US dollars, and what vectors cost" in run_status(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("priced")
+@pytest.mark.parametrize("caps", [Caps(cost=0.03), Caps(tokens=30), Caps(requests=2)])
+async def test_a_cap_holds_for_vectors_too_and_those_paid_for_before_count(
+    tmp_path: Path, loopback: Loopback, caps: Caps
+) -> None:
+    texts = [f"text number {n}" for n in range(40)]
+
+    async def embedded(caps: Caps) -> Meter:
+        meter = Meter(budget=Budget(caps))
+        vectors = Run({}, directory=tmp_path, meter=meter).vectors(OpenAIEmbedder("e5", loopback.url, batch=5))
+        for start in range(0, 40, 10):
+            await vectors.of(texts[start : start + 10])
+        return meter
+
+    with pytest.raises(BudgetError, match="cap"):
+        await embedded(caps)
+    assert loopback.requests == 2
+    with pytest.raises(BudgetError, match="cap"):
+        await embedded(caps)
+    assert loopback.requests == 2
+    meter = await embedded(Caps())
+    assert loopback.requests == 8 and (meter.usage.requests, meter.usage.replayed) == (8, 2)
+
+
+async def test_vectors_without_a_price_or_a_count_cost_unknown(tmp_path: Path, loopback: Loopback) -> None:
+    run = Run({}, directory=tmp_path)
+    await run.vectors(OpenAIEmbedder("e5", loopback.url)).of(["a text"])
+    assert run.meter.usage.cost is None and run.meter.budget.tokens == 2
 
 
 @pytest.fixture

@@ -119,7 +119,8 @@ def facts_of(
         funnel=tuple(report["funnel"]),
         scores=report.get("scores", {}),
         diversity=report.get("diversity", {}),
-        usage=report["usage"],
+        # without vectors: of those made before a kill it is only reckoned, and the card is the same after one
+        usage={stage: used for stage, used in report["usage"].items() if stage != "embeddings"},
         notes=run.notes,
         recipe_name=recipe.name,
         recipe=yaml.safe_dump(public, sort_keys=False, allow_unicode=True, width=100),

@@ -48,12 +48,16 @@ def status(run: RunArgument) -> None:
     for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
-    print(f"spent: {_cost(recipe, tokens, uncounted)}")
     report = run / "report.json"
-    if not report.is_file():
+    told = json.loads(report.read_bytes()) if report.is_file() else None
+    embedded = told["usage"].get("embeddings") if told else None
+    if embedded:
+        print(f"embeddings: {embedded['answers']} answers, {embedded['prompt_tokens']:,} + 0 tokens")
+    apart = ", and what vectors cost" if told is None and _asks_for_vectors(recipe) else ""
+    print(f"spent: {_cost(recipe, tokens, uncounted, embedded)}{apart}")
+    if told is None:
         _print_unfinished(run, recipe.get("target"))
         return
-    told = json.loads(report.read_bytes())
     rows = told["rows"]
     dropped, lost = sum(rows["dropped"].values()), sum(rows["failed"].values())
     print(f"finished: {rows['kept']} kept + {dropped} dropped + {lost} failed = {rows['in']} rows")
@@ -99,13 +103,26 @@ def _recipe(run: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str]) -> str:
-    """US dollars for the tokens of each stage, at the price of the model that has its role.
+def _asks_for_vectors(recipe: dict[str, Any]) -> bool:
+    """Whether an endpoint embeds texts for a recipe: until a run is finished, nothing in it tells what that cost."""
+    parts = [*recipe.get("steps", ()), *recipe.get("selectors", ())]
+    embedders = [part["embedder"] for part in parts if isinstance(part.get("embedder"), dict)]
+    return any(embedder.get("use") == "openai" for embedder in embedders)
 
-    uncounted: the stages with answers whose tokens the server did not count.
+
+def _cost(
+    recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str], embedded: dict[str, Any] | None
+) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role, and for vectors.
+
+    uncounted: the stages with answers whose tokens the server did not count. embedded: what a report tells of vectors.
     """
     models = recipe.get("models", {})
     cost = 0.0
+    if embedded:
+        if embedded["cost"] == "unknown":
+            return "unknown, as a price is"
+        cost += embedded["cost"]
     for stage, (prompt, made) in tokens.items():
         price = (models.get(stage) or models.get("default") or {}).get("price")
         if price is None:

@@ -56,6 +56,8 @@ class Progress:
         """The state of the run as one line."""
         now = time.monotonic()
         stages = [usage for model in run.models.values() for usage in model.usage.values()]
+        if run.meter.usage.requests:
+            stages.append(run.meter.usage)
         answers = sum(usage.requests - usage.replayed for usage in stages)
         tally = run.tally
         self._past.append((now, answers, tally.kept, tally.total))
@@ -71,7 +73,7 @@ class Progress:
         ]
         if run.expected is not None:
             parts.append(f"{(tally.total - total_then) / seconds:,.0f} rows/s")
-        if run.models:
+        if stages or run.models:
             parts += _asking(run, stages, (answers - answers_then) / seconds)
         gained, went = tally.kept - kept_then, tally.total - total_then
         left = []

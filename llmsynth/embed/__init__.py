@@ -6,12 +6,14 @@ Values are `module:class`, imported when used; a third party's class works too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from llmsynth import options
 from llmsynth.errors import RecipeError
 
 if TYPE_CHECKING:
+    from llmsynth.embed.metering import Meter
+    from llmsynth.prices import Price
     from llmsynth.similarity.compiling import Singles
 
 EMBEDDERS = {
@@ -41,6 +43,23 @@ class Embedder(Protocol):
     def costly(self) -> bool: ...
 
     async def embed(self, texts: Sequence[str]) -> Singles: ...
+
+
+@runtime_checkable
+class AskingEmbedder(Embedder, Protocol):
+    """One that asks a server, which may want money for it.
+
+    batch: texts in a request. price: what tokens cost, None where that is unknown. meter: is told of every request.
+    """
+
+    batch: int
+    meter: Meter | None
+
+    @property
+    def asks(self) -> bool: ...
+
+    @property
+    def price(self) -> Price | None: ...
 
 
 def asks_endpoint(embeds: tuple[Embedder, tuple[str, ...]] | None) -> bool:

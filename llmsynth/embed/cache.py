@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-from llmsynth.embed import Embedder
+from llmsynth.embed import AskingEmbedder, Embedder
+from llmsynth.embed.metering import Meter
 from llmsynth.errors import BackendError, StorageError
 from llmsynth.text import fingerprint
 
@@ -24,6 +25,7 @@ _KEY_BYTES = 16
 class Vectors:
     """The fixed vectors (`llmsynth.similarity.vectors`) of texts, from an embedder or from a file of an earlier call.
 
+    meter: counts what vectors from an endpoint cost. Caps are looked at before each call, and overshot by one at most.
     folder: where the file is, one for each identity of an embedder; None keeps nothing, and neither does an embedder
         that says it is not `costly`.
 
@@ -34,13 +36,17 @@ class Vectors:
     about 100 bytes are held for each text in the file.
     """
 
-    def __init__(self, embedder: Embedder, folder: Path | None) -> None:
+    def __init__(self, embedder: Embedder, folder: Path | None, meter: Meter | None = None) -> None:
         self._embedder = embedder
+        self._meter = meter if isinstance(embedder, AskingEmbedder) else None
+        if isinstance(embedder, AskingEmbedder):
+            embedder.meter = meter
         self._path = folder / f"{fingerprint(embedder.identity)[:16]}.bin" if folder and embedder.costly else None
         self._dimensions = 0
         self._places: dict[bytes, int] = {}
         if self._path is not None:
             self._open(self._path)
+        self._uncounted = set(self._places) if self._meter else set[bytes]()  # paid for before, and not met so far
 
     async def of(self, texts: Sequence[str]) -> Shorts:
         """One row per text, in order. Raises `BackendError`, or `StorageError` where they could not be kept."""
@@ -49,7 +55,11 @@ class Vectors:
         keys = [bytes.fromhex(fingerprint(text)) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._places}
         found = self._read([key for key in dict.fromkeys(keys) if key in self._places])
+        if self._meter and self._uncounted:
+            self._count(self._meter, dict(zip(keys, texts, strict=True)))
         if new:
+            if self._meter:
+                self._meter.budget.check()
             rows = await self._embedder.embed(list(new.values()))
             if rows.ndim != 2 or len(rows) != len(new) or not np.isfinite(rows).all():
                 raise BackendError(
@@ -67,6 +77,14 @@ class Vectors:
             self._append(list(new), vectors)
             found |= zip(new, vectors, strict=True)
         return np.ascontiguousarray([found[key] for key in keys], np.int16).reshape(len(keys), -1)
+
+    def _count(self, meter: Meter, texts: Mapping[bytes, str]) -> None:
+        """Note those of the texts that an earlier process has paid for, each once."""
+        found = self._uncounted & texts.keys()
+        self._uncounted -= found
+        assert isinstance(self._embedder, AskingEmbedder)  # others have no meter
+        known = [text for key, text in texts.items() if key in found]
+        meter.found(known, self._embedder.batch, self._embedder.price)
 
     def _open(self, path: Path) -> None:
         """Learn what the file holds; cut a torn end off, put away a file that is no such."""

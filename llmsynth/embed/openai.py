@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from llmsynth.embed.metering import Meter
 from llmsynth.embed.static import encodable
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.errors import UnavailableError
@@ -47,6 +48,7 @@ class OpenAIEmbedder:
     concurrency: int = 4
     attempts: int = 5
     timeout: float = 120.0
+    meter: Meter | None = field(default=None, init=False, repr=False, compare=False)
     _dimensions: int | None = field(default=None, init=False, repr=False)
     _key: str = field(default="", init=False, repr=False)
 
@@ -90,8 +92,8 @@ class OpenAIEmbedder:
         return rows
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the key, which is in the environment."""
-        return {**self.__dict__, "_key": ""}
+        """Without the key, which is in the environment, and what this process counts by."""
+        return {**self.__dict__, "_key": "", "meter": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -108,7 +110,7 @@ class OpenAIEmbedder:
             lane, pause = await gate.enter(first=failed + waited > 0), 0.0
             sent = clock()
             try:
-                return self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
+                return self._vectors(endpoint, await endpoint.post("/embeddings", body), texts)
             except RequestFailedError as error:
                 if error.limited:  # to all who ask, not to this request alone
                     waited += 1
@@ -125,17 +127,20 @@ class OpenAIEmbedder:
                 lane.leave()
             await asyncio.sleep(pause)
 
-    def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> Singles:
+    def _vectors(self, endpoint: Endpoint, payload: bytes, texts: list[str]) -> Singles:
         try:
-            items = loads(payload)["data"]
+            reply = loads(payload)
+            items = reply["data"]
             vectors = np.array([item["embedding"] for item in sorted(items, key=_index)], np.float32)
-            if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+            if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
                 raise ValueError
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise endpoint.bad_reply(payload, "embeddings") from error
         if self.dimensions not in (None, vectors.shape[1]):
             raise endpoint.bad_reply(payload, f"vectors of {self.dimensions} numbers")
         self._dimensions = vectors.shape[1]
+        if self.meter is not None:
+            self.meter.asked(texts, _tokens(reply.get("usage")), self.price)
         lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         return (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
@@ -145,6 +150,12 @@ def _wait(times: int, error: RequestFailedError) -> float:
     if error.retry_after is not None:
         return error.retry_after
     return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(times - 1, 30)) * random.uniform(0.5, 1.0)
+
+
+def _tokens(usage: Any) -> int | None:
+    """Of the texts, as the server counts them."""
+    told = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return told if type(told) is int and told >= 0 else None
 
 
 def _index(item: dict[str, Any]) -> int:
