@@ -68,6 +68,7 @@ class Model:
         self._budget = budget or Budget()
         self.sampling = sampling or {}
         self.usage: dict[str, Usage] = {}
+        self.slowest = 0.0  # seconds that an answer took, the longest so far
         self._identity = backend.identity
         self._journal = journal
         journal.secrets |= getattr(backend, "secrets", {})
@@ -262,7 +263,10 @@ class Model:
             if self._closing:
                 raise asyncio.CancelledError from error  # nobody waits for another try
             return self._failed(error, lane, tries, sent, clock())
-        lane.answered(request.stage, sent, clock())
+        now = clock()
+        if now - sent > self.slowest:
+            self.slowest = now - sent
+        lane.answered(request.stage, sent, now)
         told: Rates | None = getattr(endpoint, "rates_told", None)
         if told is not None:
             lane.told(told)

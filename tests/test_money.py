@@ -258,6 +258,16 @@ def test_a_run_stops_at_its_cap_and_goes_on_when_it_is_raised(
     assert result.report["usage"]["echo"]["replayed"] == kept
 
 
+def test_what_is_in_flight_when_a_cap_is_reached_is_kept_however_long_it_takes(
+    tmp_path: Path, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.run._DRAIN_SECONDS", 0.05)
+    loopback.latency = (0.2, 0.4)
+    with pytest.raises(BudgetError):
+        synthesize(echoes(loopback, caps={"requests": 25}), tmp_path)
+    assert len(list(read_entries(tmp_path / "journal.jsonl"))) == loopback.requests == 25
+
+
 # after a run
 
 
