@@ -205,6 +205,7 @@ class Model:
                 if self._closing:
                     raise asyncio.CancelledError  # the next run asks for the longer one: this one is in the journal
                 usage.lengthened += 1
+                self._sent.discard(asyncio.current_task())  # it waits for its turn anew
                 second = await self._answer(longer.keyed(_second(key)), _second(key))
                 completion = completion if second.failure else both(completion, second)
         except LlmsynthError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,25 @@ async def test_a_run_that_ended_between_two_tries_goes_on_with_the_second_and_pa
         assert (usage.prompt_tokens, usage.completion_tokens) == (20, 250)
     entries = {entry["key"]: entry["finish_reason"] for entry in read_entries(tmp_path / "journal.jsonl")}
     assert entries[completion.key] == "stop" and sorted(entries.values()) == ["length", "stop"]
+
+
+async def test_a_second_try_that_waits_for_its_turn_when_the_run_ends_is_not_sent(journal: Journal) -> None:
+    asked = []
+
+    class Slow(FakeBackend):
+        async def complete(self, request: Request) -> Completion:
+            asked.append(request)
+            await asyncio.sleep(0.1)
+            return Completion("cut", "length")
+
+    model = Model(Slow(lambda request: ""), journal, concurrency=1, policy=FinishPolicy(on_length="retry"))
+    waiting = [asyncio.create_task(model.ask(request())) for _ in range(2)]
+    await asyncio.sleep(0.15)
+    assert model.in_flight == 1
+    await model.drain(5)
+    assert len(asked) == len(list(read_entries(journal.path))) == 2
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await model.aclose()
 
 
 async def test_an_answer_that_the_provider_withheld_is_rejected_or_kept(tmp_path: Path) -> None:
