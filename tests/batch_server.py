@@ -54,7 +54,8 @@ class BatchServer:
         "failed", for the reasons in `failing`.
     hold: where the next request is held until its connection is gone: "upload", "create", "created", "poll" or
         "download". `reached` tells that it is.
-    trouble: HTTP statuses to answer first with, by point. says: what it says to them.
+    trouble: HTTP statuses to answer first with, by point or at "list"; under 200 comes the page of a proxy,
+        under 0 half a document. says: what it says to the others.
     """
 
     max_requests: int = 50_000
@@ -179,6 +180,8 @@ class BatchServer:
         return web.json_response(self._shown(job, asked))
 
     async def _list(self, request: web.Request) -> web.Response:
+        if trouble := await self._at("list"):
+            return trouble
         newest = list(self.jobs.values())[::-1]
         if after := request.query.get("after"):
             newest = newest[[job.id for job in newest].index(after) + 1 :]
@@ -269,4 +272,8 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(status: int, message: str) -> web.Response:
+    if status == 200:
+        return web.Response(body=b"<html><h1>Gateway</h1></html>", content_type="text/html")
+    if status == 0:
+        return web.Response(body=b'{"id": "half', content_type="application/json")
     return web.json_response({"error": {"message": message}}, status=status)

@@ -318,6 +318,27 @@ async def test_a_provider_in_trouble_is_asked_again_and_no_job_is_made_twice(
     assert server.trouble == {point: []} or point == "created"  # found in the list after the first
 
 
+@pytest.mark.parametrize("status", [200, 0])
+@pytest.mark.parametrize("point", ["upload", "create", "created", "poll", "download", "list"])
+async def test_a_proxys_page_is_not_taken_for_a_providers_word_and_no_row_is_paid_for_twice(
+    server: BatchServer, journal: Journal, point: str, status: int
+) -> None:
+    server.trouble = {point: [status, status]}
+    if point == "list":
+        server.trouble["created"] = [500]
+    assert texts(await ask(server, journal, requests(6))) == expected(6)
+    assert server.sizes == [6] and set(server.worked.values()) == {1}
+
+
+async def test_a_server_that_has_pages_only_ends_the_run_and_leaves_nothing_in_the_ledger(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.trouble = {"upload": [200] * 9}
+    with pytest.raises(BackendError, match="not as a batch API does"):
+        await ask(server, journal, requests(3))
+    assert (journal.path.parent / "batches.jsonl").read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(401, AuthenticationError), (404, BackendError), (400, BackendError), (500, BackendError)]
 )
