@@ -278,6 +278,8 @@ class Model:
     ) -> Completion | float:
         """Tell the lane of it; the failure if that was the last attempt, else the seconds to wait."""
         self._trouble.note(error.kind, error.message, now)
+        if error.retry_after is not None:
+            self._trouble.wait(error.retry_after, now)
         if error.limited:
             tries.limited += 1
             lane.refused(sent, now, _backoff(tries.limited) if error.retry_after is None else error.retry_after)

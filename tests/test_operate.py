@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -11,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from llmsynth.backends.openai import OpenAIBackend
 from llmsynth.cli import main
 from llmsynth.cli.make import model_spec
+from llmsynth.journal import Journal
+from llmsynth.model import Model
+from llmsynth.request import Message, Request
 from llmsynth.trouble import Trouble
 from tests.loopback import Fault, Loopback
 
@@ -202,3 +207,22 @@ def test_an_error_is_logged_once_with_its_message_then_as_counts(caplog: pytest.
         "m: timeout: no answer",
         "m: http_429 x 312, timeout x 3",
     ]
+
+
+async def test_a_long_wait_is_told_once(loopback: Loopback, journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    loopback.fault = lambda number, body: Fault("status", (429, 503)[number % 2], {"Retry-After": "3600"})
+    model = Model(OpenAIBackend("m", loopback.url), journal)
+    asked = Request("test", (Message(role="user", content="Largest river?"),))
+    waiting = [asyncio.create_task(model.ask(asked)) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    await model.aclose()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    [record] = caplog.records
+    assert "m: the endpoint asks to wait for 3,600 s" in record.getMessage()
+
+
+def test_a_short_wait_is_not_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble("m")
+    trouble.wait(20.0, 0.0)
+    assert not caplog.records
