@@ -240,7 +240,10 @@ async def test_a_wait_that_one_request_is_told_holds_all_back(loopback: Loopback
 
 
 @pytest.mark.usefixtures("quick")
-async def test_however_often_an_endpoint_asks_to_wait_it_is_waited_for(loopback: Loopback) -> None:
+async def test_however_often_an_endpoint_asks_to_wait_it_is_waited_for(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.limits._LONGEST_DOUBTED_WAIT", 0.001)
     loopback.faults = dict.fromkeys(range(30), Fault("status", 429, {"Retry-After": "0"}))
     assert (await OpenAIEmbedder("e5", loopback.url, attempts=1).embed(["a"])).shape == (1, 8)
     assert loopback.requests == 31

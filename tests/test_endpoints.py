@@ -160,6 +160,19 @@ async def test_a_wait_at_one_endpoint_is_none_at_the_others(journal: Journal, th
     assert three[0].requests <= 2
 
 
+@pytest.mark.parametrize("told", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_an_endpoint_that_refuses_all_and_says_to_come_at_once_is_not_stormed(
+    journal: Journal, loopback: Loopback, told: str
+) -> None:
+    refusal = Fault("status", 429, {"Retry-After": told})
+    loopback.fault = lambda number, body: refusal if loopback.times[number] < loopback.times[0] + 1 else None
+    model = Model(OpenAIBackend("teacher", loopback.url), journal, concurrency=8)
+    done = await asyncio.gather(*(model.ask(request(number)) for number in range(8)))
+    await model.aclose()
+    assert not any(completion.failure for completion in done)
+    assert loopback.requests < 100  # by its word it would be thousands
+
+
 def two_roles(server: Loopback, journal: Journal, **judge: Any) -> tuple[Model, Model]:
     """The models of two roles of a run, of the same model but for what the second one's recipe says."""
     spec = {"use": "openai", "model": "m", "base_url": server.url}

@@ -110,7 +110,9 @@ class OpenAIEmbedder:
             lane, pause = await gate.enter(first=failed + waited > 0), 0.0
             sent = clock()
             try:
-                return self._vectors(endpoint, await endpoint.post("/embeddings", body), texts)
+                vectors = self._vectors(endpoint, await endpoint.post("/embeddings", body), texts)
+                lane.answered("embeddings", sent, clock())
+                return vectors
             except RequestFailedError as error:
                 if error.limited:  # to all who ask, not to this request alone
                     waited += 1
