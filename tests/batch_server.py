@@ -55,7 +55,8 @@ class BatchServer:
     hold: where the next request is held until its connection is gone: "upload", "create", "created", "poll" or
         "download". `reached` tells that it is.
     trouble: HTTP statuses to answer first with, by point or at "list"; under 200 comes the page of a proxy,
-        under 0 half a document. says: what it says to the others.
+        under 0 half a document. says: what it says to the others. refusal: what it says to a row
+        that is "refused".
     """
 
     max_requests: int = 50_000
@@ -68,6 +69,7 @@ class BatchServer:
     reached: threading.Event = field(default_factory=threading.Event)
     trouble: dict[str, list[int]] = field(default_factory=dict)
     says: str = "scripted trouble"
+    refusal: str = "the row is refused"
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     uploads: int = 0
@@ -227,7 +229,7 @@ class BatchServer:
                 result["error"] = {"code": "batch_expired", "message": "could not be executed in time"}
             elif fate in ("refused", "broken"):
                 status = 400 if fate == "refused" else 500
-                body = {"error": {"message": f"the row is {fate}"}}
+                body = {"error": {"message": self.refusal if fate == "refused" else "the row is broken"}}
                 result["response"] = {"status_code": status, "request_id": "q", "body": body}
             else:
                 result["response"] = {"status_code": 200, "request_id": "q", "body": answer(row["body"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import time
 from collections import Counter
@@ -218,6 +219,17 @@ async def test_a_row_that_the_model_refuses_fails_alone_and_is_asked_again_by_th
     answers = await ask(server, journal, requests(4))  # a journal knows only what it found on opening: nothing here
     assert texts(answers) == expected(4)
     assert server.sizes == [4, 1]
+
+
+async def test_a_limit_on_tokens_that_is_known_by_its_newer_name_is_asked_for_by_that_in_the_next_job(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.refusal = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    server.row = lambda number, row: "refused" if "max_tokens" in row["body"] else None
+    asked = [dataclasses.replace(request, sampling=Sampling(max_tokens=9)) for request in requests(4)]
+    assert texts(await ask(server, journal, asked, attempts=2)) == expected(4)
+    assert server.sizes == [4, 4]
+    assert [row["body"]["max_completion_tokens"] for row in server.jobs["batch_1"].rows] == [9] * 4
 
 
 async def test_rows_that_fail_for_ever_fail_after_their_attempts(server: BatchServer, journal: Journal) -> None:

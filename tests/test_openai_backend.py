@@ -288,6 +288,26 @@ async def test_a_wrong_key_told_under_status_200_ends_the_run(loopback: Loopback
         await ask(loopback)
 
 
+NEWER = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+
+async def test_a_model_that_knows_the_limit_on_tokens_by_its_newer_name_gets_it_by_that(loopback: Loopback) -> None:
+    refusal = Fault("status", 400, body={"error": {"message": NEWER, "code": "unsupported_parameter"}})
+    loopback.fault = lambda number, body: refusal if "max_tokens" in body else None
+    loopback.latency = (0.02, 0.02)
+    async with backend(loopback) as opened:
+        await asyncio.gather(opened.complete(REQUEST), opened.complete(REQUEST))
+        await opened.complete(REQUEST)
+    limits = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in loopback.bodies]
+    assert limits == [(7, None), (7, None), (None, 7), (None, 7), (None, 7)]
+
+
+@pytest.mark.parametrize("said", ["max_tokens is too large", "max_completion_tokens is too large"])
+async def test_a_limit_on_tokens_that_is_refused_for_itself_is_tried_once(loopback: Loopback, said: str) -> None:
+    error = await failure(loopback, Fault("status", 400, body={"error": {"message": said}}))
+    assert error.kind == "http_400" and loopback.requests == 1
+
+
 async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(loopback: Loopback) -> None:
     said = {"error": {"message": "The model 'teacher' does not exist", "code": "model_not_found"}}
     loopback.fault = lambda number, body: Fault("status", 400, body=said)

@@ -123,6 +123,7 @@ class OpenAIBatchBackend(OpenAIBackend):
             refusal = self._endpoint.refusal(status, {}, orjson.dumps(response.get("body")))
         if isinstance(refusal, RequestFailedError):
             refusal.limited, refusal.retry_after = False, None  # that was then: another job has limits of its own
+            refusal.retryable |= self._learns_from(refusal)
         return refusal
 
     def api_client(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
 
+_OLDER, _NEWER = "max_tokens", "max_completion_tokens"
+_IS_NEWER = re.compile(rf"\b{_OLDER}\b.*\buse\b.*\b{_NEWER}\b", re.IGNORECASE | re.DOTALL)
 _BROKEN_OFF = ("abort", "error")  # by these finish reasons servers say under status 200 that they have failed
 
 
@@ -48,6 +51,9 @@ class OpenAIBackend:
     endpoints: Sequence[OpenAIBackend] = field(default=(), init=False, repr=False)
     _endpoint: Endpoint = field(init=False, repr=False)
     _enforcement: Enforcement = field(init=False, repr=False)
+    _newer: bool = field(
+        default=False, init=False, repr=False
+    )  # whether it takes the newer name of the limit on tokens
 
     def __post_init__(self) -> None:
         given = self.base_url if isinstance(self.base_url, list) else [self.base_url]
@@ -101,6 +107,12 @@ class OpenAIBackend:
 
     async def post(self, request: Request) -> bytes:
         """What the server answers to a request under status 200. Raises what `complete` raises."""
+        path, body = self._request(request)
+        try:
+            return await self._endpoint.post(path, body)
+        except RequestFailedError as refusal:
+            if not self._learns_from(refusal) or _OLDER not in body:
+                raise
         return await self._endpoint.post(*self._request(request))
 
     async def ask(self, request: Request) -> tuple[Completion, Any]:
@@ -121,9 +133,18 @@ class OpenAIBackend:
         """Where a request goes, below the base_url, and its body."""
         held = response_format(self.structured, request.schema)
         body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **held, **self.extra_body}
+        if self._newer and _OLDER in body:
+            body.setdefault(_NEWER, body.pop(_OLDER))
         if self.api == "chat":
             return "/chat/completions", {**body, "messages": request.messages}
         return "/completions", {**body, "prompt": request.messages[-1]["content"]}
+
+    def _learns_from(self, refusal: RequestFailedError) -> bool:
+        """Whether a refusal is for the name of the limit on tokens, which newer models know by another only."""
+        if not _IS_NEWER.search(refusal.message):
+            return False
+        self._newer = True
+        return True
 
     @property
     def likelihoods(self) -> str:
