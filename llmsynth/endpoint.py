@@ -27,6 +27,7 @@ from llmsynth.text import shorten
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
+_NO_MODEL = re.compile(r"\b(?:invalid|unknown) model\b|\bmodel\b.{0,80}?\bnot (?:exist|found)\b", re.IGNORECASE)
 _CONNECT_SECONDS = 30.0
 _SHORTEST_KEY = 16  # characters
 _WITHHELD = (b"content_filter", b"content_policy_violation", b"flagged_input")  # of the prompt: no matter of the key
@@ -88,7 +89,8 @@ class Endpoint:
         withheld = status in (400, 403) and any(word in payload for word in _WITHHELD)
         if status in (401, 403) and not withheld:
             return AuthenticationError(where, f"the key came from {self.key_env}; is it right for this endpoint?")
-        if status in (404, 405) or (status == 400 and b"model_not_found" in payload):
+        unknown = status == 400 and (b"model_not_found" in payload or _NO_MODEL.search(said[:200]))
+        if status in (404, 405) or unknown:
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
         if status == 402 or (status == 429 and b"insufficient_quota" in payload):
             return BackendError(where, "add credit, then run the same command again: nothing is lost")

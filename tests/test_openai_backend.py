@@ -308,11 +308,38 @@ async def test_a_limit_on_tokens_that_is_refused_for_itself_is_tried_once(loopba
     assert error.kind == "http_400" and loopback.requests == 1
 
 
-async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(loopback: Loopback) -> None:
-    said = {"error": {"message": "The model 'teacher' does not exist", "code": "model_not_found"}}
-    loopback.fault = lambda number, body: Fault("status", 400, body=said)
-    with pytest.raises(ModelNotFoundError, match="does not exist"):
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "No", "code": "model_not_found"},
+        {"message": "The model 'teacher' does not exist", "code": 400},
+        {"message": "Model Not Exist", "code": "invalid_request_error"},
+        {"message": "Invalid model: teacher", "code": "1500"},
+        {"message": "Unknown model teacher"},
+        {"message": "model 'teacher' was not found"},
+    ],
+)
+async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(
+    loopback: Loopback, error: dict[str, Any]
+) -> None:
+    loopback.fault = lambda number, body: Fault("status", 400, body={"error": error})
+    with pytest.raises(ModelNotFoundError, match=error["message"]) as caught:
         await ask(loopback)
+    assert "does the endpoint serve 'teacher'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "'temperature' does not support 0.5 with this model",
+        "This model's maximum context length is 4096 tokens",
+        "The model does not support image inputs",
+        "unknown field 'model_options'",
+    ],
+)
+async def test_a_bad_request_that_speaks_of_a_model_otherwise_fails_its_row(loopback: Loopback, message: str) -> None:
+    error = await failure(loopback, Fault("status", 400, body={"error": {"message": message}}))
+    assert (error.kind, error.retryable) == ("http_400", False)
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "insufficient_quota"), (402, "")])
