@@ -165,6 +165,11 @@ def key_from(variable: str, urls: list[str]) -> str:
         raise AuthenticationError(
             f"the environment variable {variable} holds no key for {urls[0]}", f"export {variable}=..."
         )
+    if not key.isascii() or not key.isprintable() or " " in key:  # no header takes it, and its error would show the key
+        raise AuthenticationError(
+            f"what the environment variable {variable} holds is no key: there are characters in it that none has",
+            "blanks, line ends or curly quotes, maybe, that were copied along with it",
+        )
     return key
 
 

@@ -214,6 +214,14 @@ def test_a_key_in_the_address_is_refused_and_not_repeated(url: str) -> None:
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("key", [f"{KEY}\nexport B=2", f"“{KEY}”", f"{KEY} {KEY}", f"{KEY}\t1"])
+def test_a_key_that_no_header_takes_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("TEACHER_KEY", key)
+    with pytest.raises(AuthenticationError, match="TEACHER_KEY holds is no key") as caught:
+        OpenAIBackend("teacher", "http://localhost:1/v1", api_key_env="TEACHER_KEY")
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(RecipeError) as caught:
         OpenAIBackend("teacher", "http://me:hunter2@localhost:8000/v1")
