@@ -278,4 +278,5 @@ def _refusal(status: int, message: str) -> web.Response:
         return web.Response(body=b"<html><h1>Gateway</h1></html>", content_type="text/html")
     if status == 0:
         return web.Response(body=b'{"id": "half', content_type="application/json")
-    return web.json_response({"error": {"message": message}}, status=status)
+    headers = {"Retry-After": "0"} if status == 503 else {}
+    return web.json_response({"error": {"message": message}}, status=status, headers=headers)

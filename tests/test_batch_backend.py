@@ -342,6 +342,16 @@ async def test_a_proxys_page_is_not_taken_for_a_providers_word_and_no_row_is_pai
     assert server.sizes == [6] and set(server.worked.values()) == {1}
 
 
+async def test_a_provider_in_trouble_that_says_to_come_at_once_is_waited_for_all_the_same(
+    server: BatchServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llmsynth.backends._batch, "_FIRST_WAIT", 0.1)
+    server.trouble = {"poll": [503, 503]}
+    started = time.monotonic()
+    assert texts(await ask(server, journal, requests(2))) == expected(2)
+    assert time.monotonic() - started > 0.05 + 0.1
+
+
 async def test_a_server_that_has_pages_only_ends_the_run_and_leaves_nothing_in_the_ledger(
     server: BatchServer, journal: Journal
 ) -> None:

@@ -249,6 +249,15 @@ async def test_however_often_an_endpoint_asks_to_wait_it_is_waited_for(
     assert loopback.requests == 31
 
 
+async def test_an_endpoint_in_trouble_that_says_to_come_at_once_is_waited_for_all_the_same(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.embed.openai._FIRST_WAIT", 0.1)
+    loopback.faults = dict.fromkeys(range(2), Fault("status", 503, {"Retry-After": "0"}))
+    await OpenAIEmbedder("e5", loopback.url, attempts=3).embed(["a"])
+    assert loopback.times[2] - loopback.times[0] > 0.05 + 0.1
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("fault", "requests", "error"),

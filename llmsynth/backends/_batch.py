@@ -147,7 +147,7 @@ class BatchApi:
                         "run the same command again to go on: what was submitted is not submitted again",
                     ) from None
                 waited += 1
-                wait = _backoff(waited) if refusal.retry_after is None else refusal.retry_after
+                wait = max(_backoff(waited), refusal.retry_after or 0.0)
             log.info("%s: trying again in %.1f s", self._url, wait)
             await asyncio.sleep(wait)
 

@@ -148,10 +148,11 @@ class OpenAIEmbedder:
 
 
 def _wait(times: int, error: RequestFailedError) -> float:
-    """Seconds until another try."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(times - 1, 30)) * random.uniform(0.5, 1.0)
+    """Seconds until another try: as told; where the server is in trouble, not less than without being told."""
+    wait: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(times - 1, 30)) * random.uniform(0.5, 1.0)
+    if error.retry_after is None:
+        return wait
+    return error.retry_after if error.limited else max(wait, error.retry_after)
 
 
 def _tokens(usage: Any) -> int | None:
