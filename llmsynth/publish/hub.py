@@ -19,7 +19,7 @@ from llmsynth.publish.trouble import ATTEMPTS, FIRST_ATTEMPTS, LONGEST_WAIT, Loo
 T = TypeVar("T")
 Tell = Callable[[str], None]
 
-GROUP = 8  # files that are sent before the next are looked at: what bounds memory, and how often progress is told
+GROUP = 4  # files sent before the next are looked at: bounds memory, to 0.8 GiB, and how often progress is told
 _LOGGERS = ("huggingface_hub", "httpx", "httpx2")
 
 
