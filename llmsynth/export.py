@@ -139,12 +139,29 @@ class Source:
                 values = row.values
                 if self.renamed:
                     values = {self.renamed.get(name, name): value for name, value in values.items()}
+                    if len(values) < len(row.values):
+                        raise self._one_name(row)
                 for name in structs:
                     if name in values:
                         values[name] = _without_nulls(values[name])
                 if names and isinstance(number := values.get("label"), int):
                     values["label"] = names[number] if number >= 0 else None
                 yield split, row._replace(values=values)
+
+    def refuse_unknown(self, columns: Mapping[str, None]) -> None:
+        """Raise `SourceError` for a column to be renamed that is not among those of all rows, under their new names."""
+        if missing := [old for old, new in self.renamed.items() if new not in columns]:
+            raise SourceError(f"{self.path} has no column {missing[0]!r} to rename", f"it has {', '.join(columns)}")
+
+    def _one_name(self, row: Row) -> SourceError:
+        """The error for a row of which two columns would be called the same, so that one of them would be lost."""
+        names = [self.renamed.get(name, name) for name in row.values]
+        twice = next(name for name in names if names.count(name) > 1)
+        both = [old for old, new in zip(row.values, names, strict=True) if new == twice]
+        return SourceError(
+            f"{row.place}: {' and '.join(both)} cannot both be called {twice}",
+            f"Rename one of them otherwise, such as --rename {both[-1]}=other.",
+        )
 
     @cached_property
     def _first(self) -> dict[str, Any]:
@@ -173,6 +190,7 @@ def lint(source: Source, listed: Sequence[str] = ()) -> Iterator[RowProblem | Fi
         problems = _read(row, source.format, notes, Style())[1] + notes.mended
         _count(found, row, problems, notes)
         yield from (RowProblem(row.place, problem) for problem in problems)
+    source.refuse_unknown(found.columns)
     yield found
 
 
@@ -201,6 +219,7 @@ def export(
         _count(found, row, problems, notes)
         if not problems:
             found.needs |= needs
+    source.refuse_unknown(found.columns)
     columns = _columns(source, to, style, found, keep)
     if not found.fine:
         raise SourceError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,33 @@ def test_columns_of_other_names_are_read_as_those_of_a_format(llmsynth: Any, tmp
     assert outcome.code == 0
     messages = turns("user: 2 + 2?", "assistant: 4, of course")
     assert rows_of(tmp_path / "out.jsonl") == [{"messages": messages, "stars": "5"}]
+
+
+@pytest.mark.parametrize(
+    ("renamed", "said"),
+    [
+        ({"question": "prompt"}, "data.jsonl:2: question and prompt cannot both be called prompt"),
+        ({"question": "title", "id": "title"}, "data.jsonl:2: question and id cannot both be called title"),
+        ({"sytem": "system"}, "has no column 'sytem' to rename"),
+    ],
+)
+def test_a_new_name_neither_hides_a_column_nor_is_passed_over(
+    renamed: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    rows = [{"prompt": "a", "completion": "b"}, {"question": "a", "prompt": "template", "completion": "b", "id": 1}]
+    source = Source(lines(tmp_path / "data.jsonl", rows), renamed=renamed)
+    with pytest.raises(SourceError, match=re.escape(said)):
+        export(source, "messages", tmp_path / "out.jsonl")
+    with pytest.raises(SourceError, match=re.escape(said)):
+        list(lint(source))
+    both = {"question": "prompt", "prompt": "system"}
+    export(
+        Source(lines(tmp_path / "data.jsonl", rows[1:]), renamed=both),
+        "messages",
+        tmp_path / "out.jsonl",
+        keep=("system",),
+    )
+    assert rows_of(tmp_path / "out.jsonl") == [{"messages": turns("user: a", "assistant: b"), "system": "template"}]
 
 
 def test_conversations_in_csv_are_json_text(tmp_path: Path) -> None:
