@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError, RunError, SourceError
+from llmsynth.exported import problems_into, rows_into
 from llmsynth.formats import (
     FORMATS,
     Format,
@@ -28,12 +28,11 @@ from llmsynth.formats import (
     written_row,
 )
 from llmsynth.layout import Layout
-from llmsynth.lineage import SPLITS
-from llmsynth.shards import ShardWriter, kept_by_disk, sync
 from llmsynth.sources.rows import FORMATS as ENDINGS
 from llmsynth.sources.rows import Row, data_files, read_rows, splits_in
 from llmsynth.sources.runs import is_run
 from llmsynth.sources.survey import Survey, survey
+from llmsynth.text import has_lone_surrogate
 
 TABLES = (".parquet", ".arrow")
 
@@ -215,7 +214,7 @@ def export(
     found = Findings()
     for _, row in source.rows():
         notes = Notes()
-        rows, problems, needs = _converted(row, source.format, to, style, notes)
+        rows, problems, needs = _converted(row, source.format, to, style, notes, keep)
         _count(found, row, problems, notes)
         if not problems:
             found.needs |= needs
@@ -227,9 +226,9 @@ def export(
             + ", ".join(f"{code} {count}" for code, count in found.codes.most_common()),
             f"`llmsynth export {source.path} --lint` lists the rows and what is wrong with them.",
         )
-    with _problem_list(out) as listed, _writer(out, columns, source.splits) as write:
+    with problems_into(out) as listed, rows_into(out, columns, source.splits) as write:
         for split, row in source.rows():
-            rows, problems, _ = _converted(row, source.format, to, style, Notes())
+            rows, problems, _ = _converted(row, source.format, to, style, Notes(), keep)
             for problem in problems:
                 listed(row.place, problem)
             for values in rows:
@@ -292,10 +291,12 @@ def _read(row: Row, format: Format, notes: Notes, style: Style) -> tuple[Any, li
 
 
 def _converted(
-    row: Row, source: Format, to: Format, style: Style, notes: Notes
+    row: Row, source: Format, to: Format, style: Style, notes: Notes, keep: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[Problem], Needs]:
     """The rows that a row becomes, or what is wrong with it, and what these need of columns."""
     example, problems = _read(row, source, notes, style)
+    broken = [name for name in keep if has_lone_surrogate(row.values.get(name))]
+    problems += [Problem("not_unicode", name, "holds half a character (a lone surrogate)") for name in broken]
     if problems:
         return [], problems, Needs()
     examples = examples_of(example, to, notes)
@@ -331,65 +332,6 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
-
-
-@contextmanager
-def _writer(out: Path, columns: Mapping[str, str], splits: Sequence[str]) -> Iterator[Any]:
-    """What takes rows; they are at `out` once all of them are there."""
-    if out.suffix == ".jsonl":
-        with _whole_file(out) as file:
-            yield lambda row, place, split: file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return
-    names = {name: column_type(kind).names for name, kind in columns.items()}
-    classes = {name: {label: number for number, label in enumerate(labels)} for name, labels in names.items() if labels}
-    with kept_by_disk(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    writer = ShardWriter(out, columns, splits=dict.fromkeys([*SPLITS, *splits]))
-
-    def write(row: dict[str, Any], place: str, split: str) -> None:
-        for name, numbers in classes.items():
-            if isinstance(row[name], str):
-                row[name] = numbers[row[name]]
-        writer.add(row, place, split)
-
-    try:
-        yield write
-        writer.close()
-    finally:
-        writer.abandon()
-
-
-@contextmanager
-def _problem_list(out: Path) -> Iterator[Any]:
-    """What takes problems, for the file beside `out`; without any there is none."""
-    path = problem_file(out)
-    with _whole_file(path, kept_empty=False) as file:
-        yield lambda row, problem: file.write(
-            json.dumps({"row": row, "code": problem.code, "place": problem.place, "said": problem.said}) + "\n"
-        )
-
-
-def problem_file(out: Path) -> Path:
-    """Where the rows that could not go along are listed."""
-    return out.with_name(f"{out.name.removesuffix('.jsonl')}.problems.jsonl")
-
-
-@contextmanager
-def _whole_file(path: Path, kept_empty: bool = True) -> Iterator[IO[str]]:
-    """A file that takes the place of `path` once all is in it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with kept_by_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                yield file
-                sync(file)
-            if kept_empty or partial.stat().st_size:
-                partial.replace(path)
-            else:
-                path.unlink(missing_ok=True)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _renaming(columns: list[str]) -> str:

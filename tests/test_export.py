@@ -15,7 +15,8 @@ import pytest
 from llmsynth import Recipe, synthesize
 from llmsynth.column_types import column_type
 from llmsynth.errors import RunError, SourceError
-from llmsynth.export import Source, export, lint, problem_file
+from llmsynth.export import Source, export, lint
+from llmsynth.exported import problem_file
 from llmsynth.formats import FORMATS, Style
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_dataset import load, offline  # noqa: F401  (a fixture)
@@ -258,6 +259,24 @@ def test_conversations_in_csv_are_json_text(tmp_path: Path) -> None:
         csv.writer(file).writerows([("messages",), (json.dumps(TALK),)])
     export(Source(tmp_path / "data.csv"), "messages", tmp_path / "out.jsonl")
     assert rows_of(tmp_path / "out.jsonl") == [{"messages": TALK}]
+
+
+def test_half_a_character_anywhere_is_a_row_that_is_listed_and_what_is_no_number_is_null(tmp_path: Path) -> None:
+    call = {"type": "function", "id": "c", "function": {"name": "f", "arguments": {}}}
+    asked = turns("user: a", "assistant: ")
+    rows = [
+        {"messages": [asked[0], asked[1] | {"content": "b", "name": "\ud800"}]},
+        {"messages": [asked[0], asked[1] | {"tool_calls": [call | {"id": "\ud800"}]}]},
+        {"messages": [asked[0], asked[1] | {"tool_calls": [call | {"function": {"name": "\ud800", "arguments": {}}}]}]},
+        {"messages": turns("user: a", "assistant: b"), "from": "\ud800"},
+        {"messages": turns("user: a", "assistant: b"), "from": "here", "score": float("nan")},
+    ]
+    source = Source(lines(tmp_path / "data.jsonl", rows))
+    for out in (tmp_path / "out.jsonl", tmp_path / "out"):
+        found = export(source, "messages", out, keep=("from", "score"))
+        assert (found.written.total(), found.codes) == (1, {"not_unicode": 4})
+    row = json.loads((tmp_path / "out.jsonl").read_bytes(), parse_constant=pytest.fail)
+    assert row == {"messages": rows[4]["messages"], "from": "here", "score": None}
 
 
 def test_a_preference_is_two_rows_of_kto(tmp_path: Path) -> None:
