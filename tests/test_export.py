@@ -9,6 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -335,6 +336,15 @@ def test_the_name_of_a_split_leads_out_of_no_folder(tmp_path: Path) -> None:
     (tmp_path / "theirs/dataset_dict.json").write_text('{"splits": ["train", "../../x"]}')
     with pytest.raises(SourceError, match="is no name of a split"):
         export(Source(tmp_path / "theirs"), "messages", tmp_path / "out")
+
+
+def test_splits_of_shards_that_an_older_library_named_are_all_exported(tmp_path: Path) -> None:
+    (tmp_path / "theirs/data").mkdir(parents=True)
+    for split, rows in (("train", 2), ("test", 1)):
+        shard = tmp_path / f"theirs/data/{split}-00000-of-00001-0123456789abcdef.parquet"
+        table = pa.table({"prompt": [f"{split} {n}" for n in range(rows)], "completion": ["b"] * rows})
+        pq.write_table(table, shard)
+    assert export(Source(tmp_path / "theirs"), "messages", tmp_path / "out").written == {"train": 2, "test": 1}
 
 
 def test_tool_rows_that_are_curated_stay_what_trainers_read(tmp_path: Path) -> None:
