@@ -184,6 +184,33 @@ def test_rows_are_not_added_to_what_is_not_counted(hub: HubServer, make: Make) -
         publish(make("irish", seed=1), Target(REPO, append=True))
 
 
+@pytest.mark.parametrize("lost", ["dataset_info:", "configs:", "---"])
+def test_rows_that_their_own_card_does_not_count_are_not_added(lost: str, hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    second = make("irish", seed=1)
+    card = second / "dataset/README.md"
+    card.write_text(card.read_text().replace(f"{lost}\n", "once:\n", 1))
+    with pytest.raises(PublishError, match="does not tell the columns, files and counts of its rows"):
+        publish(second, Target(REPO, append=True))
+    assert hub.repos[REPO].commits == 1
+
+
+def test_an_addition_to_rows_without_a_card_is_not_proposed_as_their_replacement(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    hub.edit(REPO, "README.md", "")
+    with pytest.raises(PublishError, match="does not tell the columns, files and counts of a config 'default'"):
+        publish(make("irish", seed=1), Target(REPO, append=True, pull=True))
+
+
+def test_rows_are_added_to_a_card_alone_as_they_are_published(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    for path in [*shards(hub), "recipe.yaml"]:
+        del hub.repos[REPO].head[path]
+    hub.edit(REPO, "README.md", "# Only words")
+    publish(make("irish", rows=3, seed=1), Target(REPO, append=True))
+    assert len(shards(hub)) == 2 and "# Only words" in hub.text(REPO, "README.md")
+
+
 def test_what_was_added_is_gone_from_the_card_once_it_is_overwritten(hub: HubServer, make: Make) -> None:
     first = make("welsh")
     publish(first, Target(REPO))

@@ -85,11 +85,14 @@ def same(shard: Shard, there: There | None) -> bool:
     return shard.sha256 == there.sha256 if there.sha256 else shard.blob == there.blob
 
 
+def written(remote: Remote | None) -> set[str]:
+    """The files there but for what the Hub puts there itself, and a card, of which all is kept: a dataset, maybe."""
+    return set(remote.files) - {".gitattributes", ".gitignore", CARD} if remote else set()
+
+
 def refuse_written(plan: Plan, repo: str, remote: Remote | None) -> None:
     """Raise `PublishError` where something is there that nobody said may be changed."""
-    # what the Hub puts there itself, and a card, of which all is kept, are no dataset
-    files = set(remote.files) - {".gitattributes", ".gitignore", CARD} if remote else set()
-    if files and plan.changes:
+    if (files := written(remote)) and plan.changes:
         raise PublishError(
             f"{repo} is there already, with {len(files)} file{'' if len(files) == 1 else 's'} in it",
             "--append adds these rows to it, --overwrite replaces its rows, --pr proposes that to its owner;"
