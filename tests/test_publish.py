@@ -250,6 +250,15 @@ def test_hand_edits_survive_three_pushes_and_counts_are_fresh(hub: HubServer, ma
         assert "I looked at all of these rows." in hub.text(REPO, "README.md")
 
 
+def test_a_card_that_an_editor_saved_with_a_byte_order_mark_keeps_its_header(hub: HubServer, make: Make) -> None:
+    run = make("welsh")
+    card = run / "dataset/README.md"
+    card.write_text(card.read_text().replace("license: cc-by-4.0", "license: mit"), encoding="utf-8-sig")
+    publish(run, Target(REPO))
+    assert hub.text(REPO, "README.md").startswith("---\n")
+    assert header(hub)["license"] == "mit"
+
+
 def test_a_public_repository_gets_nothing_unless_public_is_said(hub: HubServer, make: Make) -> None:
     run, other = make("welsh"), make("other", seed=1)
     publish(run, Target(REPO, public=True))

@@ -144,7 +144,7 @@ def _hidden(path: Path) -> bool:
 def _text(path: Path) -> str:
     """What a text file says; empty where there is none."""
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
     except OSError as error:
         raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
