@@ -64,14 +64,21 @@ def key_path(key: str) -> tuple[str | int, ...]:
 class _Loader(yaml.SafeLoader):
     """YAML in which only true and false are truth values, as in version 1.2 of it.
 
-    In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language.
+    In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language. As in
+    JSON, two escapes may stand for one character.
     """
+
+    def construct_whole(self, node: yaml.ScalarNode) -> str:
+        """The text of a node, in whole characters; half of one alone is left to whoever can say where it is."""
+        text = str(self.construct_scalar(node))
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_constructor("tag:yaml.org,2002:str", _Loader.construct_whole)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:[tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
 
 
