@@ -407,3 +407,12 @@ def test_curation_says_which_of_several_splits_it_reads(
     caplog.clear()
     whole = synthesize(Recipe.from_data({"generator": {"use": "rows", "path": str(run)}}), tmp_path / "whole")
     assert whole.report["rows"]["in"] == 60 and "only train" not in caplog.text
+    assert "run: its splits train, validation, test are read together" in caplog.text
+    again = caplog.text.partition("--set 'splits=")[2].partition("'")[0]
+    data = {"generator": {"use": "rows", "path": str(run)}}
+    synthesize(Recipe.from_data(data, [f"splits={again}"]), tmp_path / "again")
+    before, after = (
+        {shard.name: pq.read_table(shard)["id"].to_pylist() for shard in (at / "dataset/data").iterdir()}
+        for at in (run, tmp_path / "again")
+    )
+    assert before == after
