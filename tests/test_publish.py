@@ -127,6 +127,17 @@ def test_files_that_are_no_part_of_the_dataset_stay_when_it_is_overwritten(hub: 
     assert [config["config_name"] for config in header(hub)["configs"]] == ["default", "words"]
 
 
+def test_a_split_that_somebody_added_stays_when_the_dataset_is_overwritten(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    hub.edit(REPO, "gold.jsonl", "{}")
+    ours = "    path: data/train-*\n"
+    theirs = ours + "  - split: gold\n    path: gold.jsonl\n"
+    hub.edit(REPO, "README.md", hub.text(REPO, "README.md").replace(ours, theirs))
+    publish(make("other", rows=2, seed=1), Target(REPO, overwrite=True))
+    assert shards(hub) == ["data/train-00000-of-00001.parquet"] and "gold.jsonl" in hub.repos[REPO].head
+    assert [files["split"] for files in header(hub)["configs"][0]["data_files"]] == ["train", "gold"]
+
+
 def test_rows_are_added_behind_those_that_are_there(hub: HubServer, make: Make, tmp_path: Path) -> None:
     first, second = make("welsh"), make("irish", rows=3, seed=1, languages=("en", "ga"))
     publish(first, Target(REPO))

@@ -105,10 +105,10 @@ def _stale(files: Iterable[str], new: set[str], published: str, merged: str) -> 
     before, after = configs_of(header_of(published)), configs_of(header_of(merged))
     rest = [path for path in files if path not in new]
     ours = {shard.stem for path in new if (shard := Numbered.read(path))}
-    foreign = {name: splits for name, splits in after.items() if not matching(new, patterns_of({name: splits}))}
+    foreign = [patterns for splits in after.values() for patterns in splits.values() if not matching(new, patterns)]
     stale = set(matching(rest, patterns_of(before))) | set(matching(rest, patterns_of(after)))
     stale |= {path for path in rest if (shard := Numbered.read(path)) and shard.stem in ours}
-    stale -= set(matching(rest, patterns_of(foreign)))  # somebody added them by hand
+    stale -= {path for patterns in foreign for path in matching(rest, patterns)}  # somebody added them by hand
     stale |= {path for path in rest if path == RECIPE or fnmatchcase(path, OTHER_RECIPES)}
     return sorted(stale - {CARD})
 
