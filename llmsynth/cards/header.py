@@ -36,13 +36,14 @@ def described(facts: CardFacts) -> dict[str, Any]:
     return header
 
 
-def _license(facts: CardFacts) -> dict[str, str]:
+def _license(facts: CardFacts) -> dict[str, Any]:
     """The owner's word; without one, that of a curated dataset's source."""
     words = facts.words
     given = facts.license
     if not given and facts.curated:
         theirs = facts.source.header
-        return {key: str(theirs[key]) for key in ("license", "license_name", "license_link") if theirs.get(key)}
+        said = {key: names_in(theirs.get(key)) for key in ("license", "license_name", "license_link")}
+        return {key: names if len(names) > 1 else names[0] for key, names in said.items() if names}
     if not given and not words.license_name:
         return {}
     name = hub_license(given) or "other"
