@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from llmsynth.column_types import column_type
 from llmsynth.errors import RecipeError, RunError, SourceError
+from llmsynth.exported import problems_into, rows_into
 from llmsynth.formats import (
     FORMATS,
     Format,
@@ -28,12 +28,11 @@ from llmsynth.formats import (
     written_row,
 )
 from llmsynth.layout import Layout
-from llmsynth.lineage import SPLITS
-from llmsynth.shards import ShardWriter, kept_by_disk, sync
 from llmsynth.sources.rows import FORMATS as ENDINGS
 from llmsynth.sources.rows import Row, data_files, read_rows, splits_in
 from llmsynth.sources.runs import is_run
 from llmsynth.sources.survey import Survey, survey
+from llmsynth.text import has_lone_surrogate
 
 TABLES = (".parquet", ".arrow")
 
@@ -139,12 +138,29 @@ class Source:
                 values = row.values
                 if self.renamed:
                     values = {self.renamed.get(name, name): value for name, value in values.items()}
+                    if len(values) < len(row.values):
+                        raise self._one_name(row)
                 for name in structs:
                     if name in values:
                         values[name] = _without_nulls(values[name])
                 if names and isinstance(number := values.get("label"), int):
                     values["label"] = names[number] if number >= 0 else None
                 yield split, row._replace(values=values)
+
+    def refuse_unknown(self, columns: Mapping[str, None]) -> None:
+        """Raise `SourceError` for a column to be renamed that is not among those of all rows, under their new names."""
+        if missing := [old for old, new in self.renamed.items() if new not in columns]:
+            raise SourceError(f"{self.path} has no column {missing[0]!r} to rename", f"it has {', '.join(columns)}")
+
+    def _one_name(self, row: Row) -> SourceError:
+        """The error for a row of which two columns would be called the same, so that one of them would be lost."""
+        names = [self.renamed.get(name, name) for name in row.values]
+        twice = next(name for name in names if names.count(name) > 1)
+        both = [old for old, new in zip(row.values, names, strict=True) if new == twice]
+        return SourceError(
+            f"{row.place}: {' and '.join(both)} cannot both be called {twice}",
+            f"Rename one of them otherwise, such as --rename {both[-1]}=other.",
+        )
 
     @cached_property
     def _first(self) -> dict[str, Any]:
@@ -173,6 +189,7 @@ def lint(source: Source, listed: Sequence[str] = ()) -> Iterator[RowProblem | Fi
         problems = _read(row, source.format, notes, Style())[1] + notes.mended
         _count(found, row, problems, notes)
         yield from (RowProblem(row.place, problem) for problem in problems)
+    source.refuse_unknown(found.columns)
     yield found
 
 
@@ -197,10 +214,11 @@ def export(
     found = Findings()
     for _, row in source.rows():
         notes = Notes()
-        rows, problems, needs = _converted(row, source.format, to, style, notes)
+        rows, problems, needs = _converted(row, source.format, to, style, notes, keep)
         _count(found, row, problems, notes)
         if not problems:
             found.needs |= needs
+    source.refuse_unknown(found.columns)
     columns = _columns(source, to, style, found, keep)
     if not found.fine:
         raise SourceError(
@@ -208,9 +226,9 @@ def export(
             + ", ".join(f"{code} {count}" for code, count in found.codes.most_common()),
             f"`llmsynth export {source.path} --lint` lists the rows and what is wrong with them.",
         )
-    with _problem_list(out) as listed, _writer(out, columns, source.splits) as write:
+    with problems_into(out) as listed, rows_into(out, columns, source.splits) as write:
         for split, row in source.rows():
-            rows, problems, _ = _converted(row, source.format, to, style, Notes())
+            rows, problems, _ = _converted(row, source.format, to, style, Notes(), keep)
             for problem in problems:
                 listed(row.place, problem)
             for values in rows:
@@ -273,10 +291,12 @@ def _read(row: Row, format: Format, notes: Notes, style: Style) -> tuple[Any, li
 
 
 def _converted(
-    row: Row, source: Format, to: Format, style: Style, notes: Notes
+    row: Row, source: Format, to: Format, style: Style, notes: Notes, keep: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[Problem], Needs]:
     """The rows that a row becomes, or what is wrong with it, and what these need of columns."""
     example, problems = _read(row, source, notes, style)
+    broken = [name for name in keep if has_lone_surrogate(row.values.get(name))]
+    problems += [Problem("not_unicode", name, "holds half a character (a lone surrogate)") for name in broken]
     if problems:
         return [], problems, Needs()
     examples = examples_of(example, to, notes)
@@ -312,65 +332,6 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
-
-
-@contextmanager
-def _writer(out: Path, columns: Mapping[str, str], splits: Sequence[str]) -> Iterator[Any]:
-    """What takes rows; they are at `out` once all of them are there."""
-    if out.suffix == ".jsonl":
-        with _whole_file(out) as file:
-            yield lambda row, place, split: file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return
-    names = {name: column_type(kind).names for name, kind in columns.items()}
-    classes = {name: {label: number for number, label in enumerate(labels)} for name, labels in names.items() if labels}
-    with kept_by_disk(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    writer = ShardWriter(out, columns, splits=dict.fromkeys([*SPLITS, *splits]))
-
-    def write(row: dict[str, Any], place: str, split: str) -> None:
-        for name, numbers in classes.items():
-            if isinstance(row[name], str):
-                row[name] = numbers[row[name]]
-        writer.add(row, place, split)
-
-    try:
-        yield write
-        writer.close()
-    finally:
-        writer.abandon()
-
-
-@contextmanager
-def _problem_list(out: Path) -> Iterator[Any]:
-    """What takes problems, for the file beside `out`; without any there is none."""
-    path = problem_file(out)
-    with _whole_file(path, kept_empty=False) as file:
-        yield lambda row, problem: file.write(
-            json.dumps({"row": row, "code": problem.code, "place": problem.place, "said": problem.said}) + "\n"
-        )
-
-
-def problem_file(out: Path) -> Path:
-    """Where the rows that could not go along are listed."""
-    return out.with_name(f"{out.name.removesuffix('.jsonl')}.problems.jsonl")
-
-
-@contextmanager
-def _whole_file(path: Path, kept_empty: bool = True) -> Iterator[IO[str]]:
-    """A file that takes the place of `path` once all is in it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with kept_by_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                yield file
-                sync(file)
-            if kept_empty or partial.stat().st_size:
-                partial.replace(path)
-            else:
-                path.unlink(missing_ok=True)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _renaming(columns: list[str]) -> str:

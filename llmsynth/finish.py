@@ -41,6 +41,8 @@ async def write_results(
     gaps: Counter[str] = Counter()
     if built.on_error == "null":
         records = _with_failed(records, _wanted(about.columns, columns), gaps)
+    traces = Traces()
+    records = _traced(records, traces)  # behind the former, as the card tells the licences of all rows that are there
     if about.conversations and columns.keys() >= {"instruction", "input", "output"}:
         records, columns = _conversations(records), {**columns, "messages": "messages"}
     if built.splits.divide and "split" in columns:
@@ -57,12 +59,12 @@ async def write_results(
         "unused_answers": _unused(run, used),
         "notes": dict(sorted(run.notes.items())),  # in whatever order answers came
     }
-    write_card(folder, facts_of(recipe, run, built, infos, used.traces, report, gaps))
+    write_card(folder, facts_of(recipe, run, built, infos, traces, report, gaps))
     return report
 
 
 class _Used:
-    """What records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer.
+    """What answers records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer.
 
     answers: by stage, how many there are that at least one record came from; under "" where records do not tell it.
     """
@@ -71,7 +73,6 @@ class _Used:
         self._heard = heard
         self.scores = scores
         self.variety = variety
-        self.traces = Traces()
         self._keys: dict[str, array[int]] = {}
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -80,7 +81,6 @@ class _Used:
                 self._heard()
             self.scores.add(record)
             self.variety.add(record)
-            self.traces.add(record)
             if "journal" in record.meta:
                 self._note(record.meta["journal"], record.meta.get("stages", ()))
             yield record
@@ -95,6 +95,12 @@ class _Used:
     @property
     def answers(self) -> dict[str, int]:
         return {stage: _different(keys) for stage, keys in self._keys.items()}
+
+
+def _traced(records: Iterable[Record], traces: Traces) -> Iterator[Record]:
+    for record in records:
+        traces.add(record)
+        yield record
 
 
 def _different(keys: array[int]) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from llmsynth.plain_yaml import PlainLoader
+
 _HEADER = re.compile(r"\s*---[ \t]*\n(.*?)(?:(?<=\n)|\n)---[ \t]*(?:\n|$)", re.DOTALL)
 _KEY = re.compile(r"""(?:[^\W\d][\w.\- ]*|"[^"\n]*"|'[^'\n]*')[ \t]*:(?:\s|$)""")
 _UNUSABLE = "# this was no valid YAML: "
@@ -131,7 +133,7 @@ def _pair(text: str) -> tuple[str | None, Any]:
 def _loaded(text: str) -> Any:
     """What a YAML text holds; None for what is no YAML, and for what names itself or grows beyond all measure."""
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError):  # a date that there is not is a ValueError
         return None
     return found if _size(found, {}) <= _MOST else None

@@ -29,6 +29,7 @@ from llmsynth.recipe_text import apply_override, key_path, parse_yaml
 from llmsynth.request import Backend, Sampling
 from llmsynth.selectors import Selector
 from llmsynth.steps import Step
+from llmsynth.text import has_lone_surrogate
 
 BUILTIN_FOLDER = Path(__file__).parent / "recipes"
 _RATES = ("requests_per_second", "requests_per_minute", "tokens_per_minute")
@@ -138,6 +139,8 @@ class Recipe:
             apply_override(data, override)
         try:
             options.refuse_unknown(data, _KINDS, ())
+            if has_lone_surrogate(data):  # no card and no request could hold it
+                raise options.OptionError((), "holds half a character (a lone surrogate)", "write the whole one")
             if "generator" not in data:
                 raise options.OptionError(("generator",), "missing", "`use` in it names what makes the records")
             recipe = cls(**data)

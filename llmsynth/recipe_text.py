@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
 
 from llmsynth import options
 from llmsynth.errors import RecipeError
+from llmsynth.plain_yaml import PlainLoader
 
 
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[options.Path, int]]:
@@ -18,8 +18,8 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[options.Path, int]]:
     """
     lines: dict[options.Path, int] = {}
     try:
-        data = yaml.load(text, Loader=_Loader)
-        _note_lines(yaml.compose(text, Loader=_Loader), (), lines, source)
+        data = yaml.load(text, Loader=PlainLoader)
+        _note_lines(yaml.compose(text, Loader=PlainLoader), (), lines, source)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}" if mark else ""
@@ -51,7 +51,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
             place = place[part]
             continue
         try:
-            place[part] = yaml.load(value, Loader=_Loader)
+            place[part] = yaml.load(value, Loader=PlainLoader)
         except yaml.YAMLError as error:
             raise RecipeError(f"cannot use the override {override!r}: the value is no YAML", "quote it") from error
 
@@ -59,20 +59,6 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 def key_path(key: str) -> tuple[str | int, ...]:
     """The path that an override's key stands for."""
     return tuple(int(part) if part.isdecimal() else part for part in key.strip().split("."))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which only true and false are truth values, as in version 1.2 of it.
-
-    In version 1.1, `on: [instruction]` would have the key True, and `language: [no]` would name no language.
-    """
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:[tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
 
 
 def _note_lines(node: yaml.Node | None, path: options.Path, lines: dict[options.Path, int], source: str) -> None:

@@ -137,6 +137,25 @@ def test_a_config_that_somebody_added_stays_and_one_that_is_no_longer_made_goes(
     assert header_of(alone)["dataset_info"]["homepage"] == "https://x"
 
 
+def test_a_split_that_somebody_added_stays_and_one_that_is_no_longer_made_goes() -> None:
+    def splits(*names: str) -> dict[str, Any]:
+        files = [{"split": name, "path": f"data/{name}-*"} for name in names]
+        infos = [{"name": name, "num_examples": 1} for name in names]
+        return {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": {"splits": infos}}
+
+    mine = header_of(old := card(3, **splits("train", "validation")))
+    mine["configs"][0]["data_files"].append({"split": "gold", "path": "gold.jsonl"})
+    mine["dataset_info"]["splits"].append({"name": "gold", "num_examples": 7})
+    edited = joined(Header.of(mine), old.split("---\n", 2)[2].lstrip())
+    found = header_of(merged := merge(edited, fresh := card(9, **splits("train"))))
+    assert found["configs"][0]["data_files"] == [
+        {"split": "train", "path": "data/train-*"},
+        {"split": "gold", "path": "gold.jsonl"},
+    ]
+    assert [one["name"] for one in found["dataset_info"]["splits"]] == ["train", "gold"]
+    assert merge(merged, fresh) == merged
+
+
 def test_a_card_edited_before_it_is_pushed_is_pushed_with_its_edits() -> None:
     mine = card(4).replace("license: cc-by-4.0", "license: mit").replace("4 rows, made by nobody.", "By hand.")
     mine = mine.replace("<!-- llmsynth:funnel", "Mind the gaps.\n\n<!-- llmsynth:funnel")

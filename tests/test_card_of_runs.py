@@ -200,6 +200,14 @@ def test_a_curated_dataset_keeps_what_its_source_says_and_is_not_called_syntheti
     assert all(record.meta["source_licenses"] == ["cc-by-sa-4.0"] for record in result.records())
 
 
+def test_several_licences_and_norwegian_are_what_a_source_says_they_are(tmp_path: Path) -> None:
+    said = 'license: [mit, cc-by-4.0]\nlanguage:\n- no\n- en\ntags: ["\\ud83d\\ude00"]\n'
+    found = header(curated(tmp_path / "run", source(tmp_path / "folder", said)))
+    assert found["license"] == ["mit", "cc-by-4.0"]
+    assert found["language"] == ["no", "en"]
+    assert "\U0001f600" in found["tags"]
+
+
 def test_rows_whose_source_says_nothing_are_said_to_be_of_unknown_licence(tmp_path: Path) -> None:
     result = curated(tmp_path / "run", source(tmp_path / "folder", "tags: [synthetic]\n"))
     assert "license" not in DatasetCard.load(result.dataset / "README.md").data.to_dict()

@@ -15,6 +15,7 @@ from tests.evolving import Evolver
 from tests.professor import small_taxonomy
 from tests.scripted import Script, made_up, numbered, seed_file
 from tests.test_card_of_runs import card, curated, evol, header, licensed, run, section, source
+from tests.test_rows import lines
 
 
 def fakes(*roles: str) -> dict[str, Any]:
@@ -138,3 +139,13 @@ def test_a_recipe_of_rows_claims_no_language_that_nobody_stated(
     recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(path)}, **given})
     text = (synthesize(recipe, tmp_path / "run").dataset / "README.md").read_text()
     assert f"| **language** | {says} |" in text and "language:\n- en" not in text
+
+
+def test_ids_that_came_with_the_rows_are_not_called_unique(tmp_path: Path) -> None:
+    def card_of(name: str, **more: Any) -> str:
+        rows = lines(tmp_path / f"{name}.jsonl", [{"prompt": f"Task {n}", "completion": "b", **more} for n in range(2)])
+        data = {"generator": {"use": "rows", "path": str(rows)}}
+        return (synthesize(Recipe.from_data(data), tmp_path / name).dataset / "README.md").read_text()
+
+    assert "| `id` | int64 | what the source calls the row |" in card_of("theirs", id=7)
+    assert "| `id` | string | name of the row, unique in the dataset |" in card_of("ours")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from llmsynth import Recipe, synthesize
 from llmsynth.column_types import column_type
 from llmsynth.errors import RunError, SourceError
-from llmsynth.export import Source, export, lint, problem_file
+from llmsynth.export import Source, export, lint
+from llmsynth.exported import problem_file
 from llmsynth.formats import FORMATS, Style
 from tests.test_cli import llmsynth  # noqa: F401  (a fixture)
 from tests.test_dataset import load, offline  # noqa: F401  (a fixture)
@@ -225,11 +228,56 @@ def test_columns_of_other_names_are_read_as_those_of_a_format(llmsynth: Any, tmp
     assert rows_of(tmp_path / "out.jsonl") == [{"messages": messages, "stars": "5"}]
 
 
+@pytest.mark.parametrize(
+    ("renamed", "said"),
+    [
+        ({"question": "prompt"}, "data.jsonl:2: question and prompt cannot both be called prompt"),
+        ({"question": "title", "id": "title"}, "data.jsonl:2: question and id cannot both be called title"),
+        ({"sytem": "system"}, "has no column 'sytem' to rename"),
+    ],
+)
+def test_a_new_name_neither_hides_a_column_nor_is_passed_over(
+    renamed: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    rows = [{"prompt": "a", "completion": "b"}, {"question": "a", "prompt": "template", "completion": "b", "id": 1}]
+    source = Source(lines(tmp_path / "data.jsonl", rows), renamed=renamed)
+    with pytest.raises(SourceError, match=re.escape(said)):
+        export(source, "messages", tmp_path / "out.jsonl")
+    with pytest.raises(SourceError, match=re.escape(said)):
+        list(lint(source))
+    both = {"question": "prompt", "prompt": "system"}
+    export(
+        Source(lines(tmp_path / "data.jsonl", rows[1:]), renamed=both),
+        "messages",
+        tmp_path / "out.jsonl",
+        keep=("system",),
+    )
+    assert rows_of(tmp_path / "out.jsonl") == [{"messages": turns("user: a", "assistant: b"), "system": "template"}]
+
+
 def test_conversations_in_csv_are_json_text(tmp_path: Path) -> None:
     with (tmp_path / "data.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("messages",), (json.dumps(TALK),)])
     export(Source(tmp_path / "data.csv"), "messages", tmp_path / "out.jsonl")
     assert rows_of(tmp_path / "out.jsonl") == [{"messages": TALK}]
+
+
+def test_half_a_character_anywhere_is_a_row_that_is_listed_and_what_is_no_number_is_null(tmp_path: Path) -> None:
+    call = {"type": "function", "id": "c", "function": {"name": "f", "arguments": {}}}
+    asked = turns("user: a", "assistant: ")
+    rows = [
+        {"messages": [asked[0], asked[1] | {"content": "b", "name": "\ud800"}]},
+        {"messages": [asked[0], asked[1] | {"tool_calls": [call | {"id": "\ud800"}]}]},
+        {"messages": [asked[0], asked[1] | {"tool_calls": [call | {"function": {"name": "\ud800", "arguments": {}}}]}]},
+        {"messages": turns("user: a", "assistant: b"), "from": "\ud800"},
+        {"messages": turns("user: a", "assistant: b"), "from": "here", "score": float("nan")},
+    ]
+    source = Source(lines(tmp_path / "data.jsonl", rows))
+    for out in (tmp_path / "out.jsonl", tmp_path / "out"):
+        found = export(source, "messages", out, keep=("from", "score"))
+        assert (found.written.total(), found.codes) == (1, {"not_unicode": 4})
+    row = json.loads((tmp_path / "out.jsonl").read_bytes(), parse_constant=pytest.fail)
+    assert row == {"messages": rows[4]["messages"], "from": "here", "score": None}
 
 
 def test_a_preference_is_two_rows_of_kto(tmp_path: Path) -> None:
@@ -288,6 +336,15 @@ def test_the_name_of_a_split_leads_out_of_no_folder(tmp_path: Path) -> None:
     (tmp_path / "theirs/dataset_dict.json").write_text('{"splits": ["train", "../../x"]}')
     with pytest.raises(SourceError, match="is no name of a split"):
         export(Source(tmp_path / "theirs"), "messages", tmp_path / "out")
+
+
+def test_splits_of_shards_that_an_older_library_named_are_all_exported(tmp_path: Path) -> None:
+    (tmp_path / "theirs/data").mkdir(parents=True)
+    for split, rows in (("train", 2), ("test", 1)):
+        shard = tmp_path / f"theirs/data/{split}-00000-of-00001-0123456789abcdef.parquet"
+        table = pa.table({"prompt": [f"{split} {n}" for n in range(rows)], "completion": ["b"] * rows})
+        pq.write_table(table, shard)
+    assert export(Source(tmp_path / "theirs"), "messages", tmp_path / "out").written == {"train": 2, "test": 1}
 
 
 def test_tool_rows_that_are_curated_stay_what_trainers_read(tmp_path: Path) -> None:
@@ -350,3 +407,12 @@ def test_curation_says_which_of_several_splits_it_reads(
     caplog.clear()
     whole = synthesize(Recipe.from_data({"generator": {"use": "rows", "path": str(run)}}), tmp_path / "whole")
     assert whole.report["rows"]["in"] == 60 and "only train" not in caplog.text
+    assert "run: its splits train, validation, test are read together" in caplog.text
+    again = caplog.text.partition("--set 'splits=")[2].partition("'")[0]
+    data = {"generator": {"use": "rows", "path": str(run)}}
+    synthesize(Recipe.from_data(data, [f"splits={again}"]), tmp_path / "again")
+    before, after = (
+        {shard.name: pq.read_table(shard)["id"].to_pylist() for shard in (at / "dataset/data").iterdir()}
+        for at in (run, tmp_path / "again")
+    )
+    assert before == after

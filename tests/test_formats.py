@@ -253,7 +253,9 @@ def test_whole_conversations_as_chosen_and_rejected_are_parted_from_what_they_sh
     assert [turn.content for turn in example.prompt] == ["2 + 2?", "4", "Sure?"]
     assert (example.answer, example.rejected) == ((Turn("assistant", "Yes."),), (Turn("assistant", "No."),))
     assert read({key: row[key] for key in ("chosen", "rejected")}, "preference") == example
-    assert refused(row | {"prompt": "Something else"}, "preference") == ("prompts_differ", "prompt")
+    assert read(row | {"prompt": TALK[:3]}, "preference") == example
+    for other in ("Something else", turns("system: Be brief.", "user: Sure?")):  # which would be lost
+        assert refused(row | {"prompt": other}, "preference") == ("prompts_differ", "prompt")
     same = read({"chosen": TALK, "rejected": TALK}, "preference")
     assert [problem.code for problem in problems_in(same)] == ["chosen_equals_rejected"]
 

@@ -19,7 +19,7 @@ PACKAGE = Path(llmsynth.__file__).parent
 LAYERS = {
     0: "errors record request text parsing similarity prices policy columns expression agreement families forms"
     " heuristics likelihood tags diversity verb_objects lineage formats intervals papers"
-    " licences frontmatter",  # values: no I/O, no clock
+    " licences frontmatter plain_yaml",  # values: no I/O, no clock
     1: "blocking order journal arrow column_types budget funnel limits trouble concurrency model prompts run sources"
     " dataset shards options taxonomy overlap embed endpoint headers benchmarks rubric diversity_report score_report"
     " forecast",
@@ -27,7 +27,7 @@ LAYERS = {
     2: "backends generators steps selectors curation generated selection rejudging early",
     # the assembly
     3: "card cards catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate"
-    " sharing export variety rating publish report",
+    " sharing export exported variety rating publish report",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

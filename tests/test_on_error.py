@@ -72,6 +72,7 @@ def test_with_null_they_stand_in_their_place_with_null(tmp_path: Path) -> None:
     assert told == [None, "http_400", None, None, "http_400", None, None]
     card = (result.dataset / "README.md").read_text()
     assert "In 2 rows something is null, as a model gave no answer." in card and "| read |  | 7 |" in card
+    assert "| unknown: nobody said | 7 |" in card
 
 
 def test_what_had_no_answer_is_asked_again_by_the_same_command(tmp_path: Path) -> None:

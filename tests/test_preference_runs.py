@@ -20,6 +20,7 @@ from llmsynth import Completion, FakeBackend, Recipe, Request, synthesize
 from llmsynth.estimate import estimate
 from llmsynth.journal import Journal, read_entries
 from llmsynth.request import RequestFailedError
+from llmsynth.steps._answers import are_answers
 from llmsynth.steps.preference import Preference
 from llmsynth.steps.respond import Respond
 from llmsynth.synthesis import Result
@@ -285,6 +286,17 @@ def test_rows_of_ones_own_as_conversations_by_the_command_line(llmsynth: Any) ->
     assert exported.code == 0, exported.err
     told = [json.loads(line) for line in Path("pairs.jsonl").read_text().splitlines()]
     assert [(row["chosen"], row["prompt"]) for row in told] == [(r.fields["chosen"], talk[:1]) for r in kept]
+
+
+def test_conversations_whose_turns_have_different_keys_become_pairs_too(tmp_path: Path) -> None:
+    asked = {"role": "user", "content": "Name 3 fruits please"}
+    own = ({"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b", "reasoning_content": "why"})
+    answers = [{"text": "Apple and pear and 3 others, all of them sweet and nice."}, {"text": "no", "from": "me"}]
+    source = lines(tmp_path / "data.jsonl", [{"messages": [asked, turn], "answers": answers} for turn in own])
+    data = {"generator": {"use": "rows", "path": str(source)}, "steps": [{"use": "preference", "by": "heuristics"}]}
+    pairs = pq.read_table(synthesize(Recipe.from_data(data), tmp_path / "run").dataset / "data").to_pylist()
+    assert [(pair["prompt"], pair["rejected"][0]["content"]) for pair in pairs] == [([asked], "no")] * 2
+    assert are_answers("list<object>")  # and `respond` takes further ones
 
 
 def test_questions_alone_get_answers_by_the_command_line(llmsynth: Any) -> None:  # noqa: F811

@@ -127,6 +127,17 @@ def test_files_that_are_no_part_of_the_dataset_stay_when_it_is_overwritten(hub: 
     assert [config["config_name"] for config in header(hub)["configs"]] == ["default", "words"]
 
 
+def test_a_split_that_somebody_added_stays_when_the_dataset_is_overwritten(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    hub.edit(REPO, "gold.jsonl", "{}")
+    ours = "    path: data/train-*\n"
+    theirs = ours + "  - split: gold\n    path: gold.jsonl\n"
+    hub.edit(REPO, "README.md", hub.text(REPO, "README.md").replace(ours, theirs))
+    publish(make("other", rows=2, seed=1), Target(REPO, overwrite=True))
+    assert shards(hub) == ["data/train-00000-of-00001.parquet"] and "gold.jsonl" in hub.repos[REPO].head
+    assert [files["split"] for files in header(hub)["configs"][0]["data_files"]] == ["train", "gold"]
+
+
 def test_rows_are_added_behind_those_that_are_there(hub: HubServer, make: Make, tmp_path: Path) -> None:
     first, second = make("welsh"), make("irish", rows=3, seed=1, languages=("en", "ga"))
     publish(first, Target(REPO))
@@ -184,6 +195,33 @@ def test_rows_are_not_added_to_what_is_not_counted(hub: HubServer, make: Make) -
         publish(make("irish", seed=1), Target(REPO, append=True))
 
 
+@pytest.mark.parametrize("lost", ["dataset_info:", "configs:", "---"])
+def test_rows_that_their_own_card_does_not_count_are_not_added(lost: str, hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    second = make("irish", seed=1)
+    card = second / "dataset/README.md"
+    card.write_text(card.read_text().replace(f"{lost}\n", "once:\n", 1))
+    with pytest.raises(PublishError, match="does not tell the columns, files and counts of its rows"):
+        publish(second, Target(REPO, append=True))
+    assert hub.repos[REPO].commits == 1
+
+
+def test_an_addition_to_rows_without_a_card_is_not_proposed_as_their_replacement(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    hub.edit(REPO, "README.md", "")
+    with pytest.raises(PublishError, match="does not tell the columns, files and counts of a config 'default'"):
+        publish(make("irish", seed=1), Target(REPO, append=True, pull=True))
+
+
+def test_rows_are_added_to_a_card_alone_as_they_are_published(hub: HubServer, make: Make) -> None:
+    publish(make("welsh"), Target(REPO))
+    for path in [*shards(hub), "recipe.yaml"]:
+        del hub.repos[REPO].head[path]
+    hub.edit(REPO, "README.md", "# Only words")
+    publish(make("irish", rows=3, seed=1), Target(REPO, append=True))
+    assert len(shards(hub)) == 2 and "# Only words" in hub.text(REPO, "README.md")
+
+
 def test_what_was_added_is_gone_from_the_card_once_it_is_overwritten(hub: HubServer, make: Make) -> None:
     first = make("welsh")
     publish(first, Target(REPO))
@@ -221,6 +259,15 @@ def test_hand_edits_survive_three_pushes_and_counts_are_fresh(hub: HubServer, ma
         assert found["my_key"] == [1, 2]
         assert found["dataset_info"]["splits"][0]["num_examples"] == rows
         assert "I looked at all of these rows." in hub.text(REPO, "README.md")
+
+
+def test_a_card_that_an_editor_saved_with_a_byte_order_mark_keeps_its_header(hub: HubServer, make: Make) -> None:
+    run = make("welsh")
+    card = run / "dataset/README.md"
+    card.write_text(card.read_text().replace("license: cc-by-4.0", "license: mit"), encoding="utf-8-sig")
+    publish(run, Target(REPO))
+    assert hub.text(REPO, "README.md").startswith("---\n")
+    assert header(hub)["license"] == "mit"
 
 
 def test_a_public_repository_gets_nothing_unless_public_is_said(hub: HubServer, make: Make) -> None:

@@ -258,6 +258,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert str(tmp_path) in caught.value.message
 
 
+def test_a_character_in_two_escapes_as_json_has_it_is_one_and_half_of_one_is_refused() -> None:
+    text = """{"name": "\\ud83d\\ude00", "generator": {"use": "glan"}, "models": {"default": {"use": "pocket"}}}"""
+    assert Recipe.parse(text, ['card.summary="\\ud83d\\ude00"']).name == "\U0001f600"
+    for broken, more in ((text.replace("\\ude00", ""), []), (text, ['card.summary="\\ud83d"'])):
+        with pytest.raises(RecipeError, match="holds half a character"):
+            Recipe.parse(broken, more)
+
+
 def test_on_and_no_are_words_and_true_is_the_truth() -> None:
     text = GOOD.replace("  new: 4", "  classification_only: true") + "language: [no, en]\n"
     recipe = Recipe.parse(text)

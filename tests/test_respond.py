@@ -200,6 +200,17 @@ def test_a_new_answer_takes_the_place_of_the_old_one_which_is_remembered(journal
     assert step.columns_after({"messages": "messages"}) == {"messages": "messages"}
 
 
+def test_what_the_old_answer_was_thought_of_is_not_said_of_the_new_one(journal: Journal) -> None:
+    thought = {**TALK[2], "reasoning_content": "It has to be long.", "tool_calls": [], "weight": 1}
+    [talk] = apply(
+        Respond(samples=1, replace="last"),
+        [Record("m", {"messages": [*TALK[:2], thought]})],
+        run_of(journal, backends(Speaker("default"))),
+    )
+    new = {"role": "assistant", "content": "default 1", "reasoning_content": None, "tool_calls": None, "weight": 1}
+    assert talk.fields["messages"] == [*TALK[:2], new]
+
+
 def test_every_answer_of_a_conversation_is_made_anew_after_the_new_ones_before_it(journal: Journal) -> None:
     speaker = Speaker("default", lambda request, number: f"Reply {number} to {asked(request)}")
     step = Respond(samples=1, replace="all")

@@ -117,7 +117,9 @@ def facts_of(
         dropped=dict(sorted(tally.dropped.items())),
         failed=dict(sorted((Counter(tally.failed) - gaps).items())),
         limits=(f"In {gaps.total():,} rows something is null, as a model gave no answer.",) if gaps else (),
-        columns={} if curated else {"split": "the part that the row belongs to; test is held out"},
+        columns=_own_columns(about.columns)
+        if curated
+        else {"split": "the part that the row belongs to; test is held out"},
         steps=steps,
         funnel=tuple(report["funnel"]),
         scores=report.get("scores", {}),
@@ -132,6 +134,11 @@ def facts_of(
         citations=cited(about.papers, [str(step["use"]) for step in steps]),
         words=built.words,
     )
+
+
+def _own_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """What is certain of columns that are anybody's, where their names would say more: ids may be there twice."""
+    return {"id": "what the source calls the row"} if "id" in columns else {}
 
 
 def _started_from(notes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from llmsynth.cards.marks import Block, Body, Record, digits_of, stands_for
 from llmsynth.frontmatter import Entry, Header, dumped, joined, split
+from llmsynth.shards import FOLDERS
 
 _COUNTED = ("size_categories", "configs", "dataset_info")  # never anybody's to edit: they must fit the files
 _OF_CONFIG = {
     "configs": ("config_name", "data_files", "default"),
     "dataset_info": ("config_name", "features", "splits", "download_size", "dataset_size"),
 }
+_SPLITS_OF = {"configs": ("data_files", "split"), "dataset_info": ("splits", "name")}
 
 
 def merge(published: str, fresh: str) -> str:
@@ -22,9 +24,9 @@ def merge(published: str, fresh: str) -> str:
 
     In the body, a generated block is replaced if it is as it was generated, and stays as it is if somebody edited it,
     with everything between the blocks; one that somebody removed stays away. In the header, size, configs and
-    dataset_info are always the fresh ones, with configs that somebody added; a key that was edited, added or removed
-    stays so; tags are added to and taken from. A published card without any of our marks is its owner's: what the
-    fresh one has to say comes after it, but for headings that are there already.
+    dataset_info are always the fresh ones, with configs and splits that somebody added; a key that was edited, added or
+    removed stays so; tags are added to and taken from. A published card without any of our marks is its owner's: what
+    the fresh one has to say comes after it, but for headings that are there already.
 
     The fresh card may have been edited too, before it comes here. Where nobody edited the published one, that counts;
     where somebody did, only what has been edited anew since it was last merged.
@@ -210,16 +212,39 @@ def _with_added_configs(key: str, old: Mapping[str, Any], new: Mapping[str, Any]
     """The fresh configs, or their dataset_info, with those of which only their owner knows, and their further keys."""
     theirs, ours = _by_config(old.get(key)), _by_config(new.get(key))
     added = {name: entry for name, entry in theirs.items() if name not in ours and name not in base.configs}
-    generated = _OF_CONFIG[key]
-    merged = [
-        {**entry, **{k: v for k, v in theirs.get(name, {}).items() if k not in generated and k not in entry}}
-        for name, entry in ours.items()
-    ]
+    generated, splits, named = _OF_CONFIG[key], *_SPLITS_OF[key]
+    added_splits = _added_splits(old, new, base)
+    merged = []
+    for name, entry in ours.items():
+        there = theirs.get(name, {})
+        more = {k: v for k, v in there.items() if k not in generated and k not in entry}
+        found = _by_name(there.get(splits), named)
+        if kept := [one for split, one in found.items() if split in added_splits.get(name, ())]:
+            more[splits] = [*entry.get(splits, ()), *kept]
+        merged.append({**entry, **more})
     if not merged and not added:
         return None
     if key == "dataset_info" and not added and len(merged) == 1 and isinstance(new.get(key), dict):
         return merged[0]
     return [{"config_name": name, **entry} for name, entry in (*zip(ours, merged, strict=True), *added.items())]
+
+
+def _added_splits(old: Mapping[str, Any], new: Mapping[str, Any], base: Record) -> dict[str, set[str]]:
+    """By config of ours, the splits that somebody added: the files of one that was made here are named for it."""
+    made = _by_config(new.get("configs"))
+    found = {}
+    for name, config in _by_config(old.get("configs")).items():
+        if name in base.configs:
+            there = _by_name(config.get("data_files"), "split").items()
+            named = {split for split, files in there if files.get("path") == f"{FOLDERS.get(name)}/{split}-*"}
+            found[name] = dict(there).keys() - named - _by_name(made.get(name, {}).get("data_files"), "split").keys()
+    return found
+
+
+def _by_name(entries: Any, key: str) -> dict[str, dict[str, Any]]:
+    """Entries of splits by the split's name, which has this key; none where they are written in another way."""
+    listed = entries if isinstance(entries, list) else []
+    return {str(entry[key]): entry for entry in listed if isinstance(entry, dict) and key in entry}
 
 
 def _by_config(value: Any) -> dict[str, dict[str, Any]]:

@@ -89,7 +89,8 @@ def _export(
     keep: tuple[str, ...],
     overwrite: bool,
 ) -> None:
-    from llmsynth.export import export, problem_file
+    from llmsynth.export import export
+    from llmsynth.exported import problem_file
     from llmsynth.formats import PARTS, Style
 
     if wrong := [part for part in without if part not in PARTS]:

@@ -121,12 +121,19 @@ def _read_preference(row: Row, notes: Notes) -> Example:
         pairs = enumerate(zip(chosen, rejected, strict=False))
         same = next((place for place, (a, b) in pairs if a != b), min(len(chosen), len(rejected)))
         shared = chosen[: min(same, divided(chosen), divided(rejected))]
-        if isinstance(asked, str) and asked and asked not in [turn.content for turn in shared]:
+        if not _within(asked, shared, notes):
             raise RefusedError("prompts_differ", "prompt", "is not in what chosen and rejected begin with")
         return Example("preference", shared, chosen[len(shared) :], rejected[len(shared) :], tools=tools)
     if "prompt" not in row:
         raise RefusedError("missing", "prompt", "is not there")
     return Example("preference", _asked(asked, notes), chosen, rejected, tools=tools)
+
+
+def _within(asked: Any, shared: tuple[Turn, ...], notes: Notes) -> bool:
+    """Whether turns hold all of a prompt, be it a text or turns itself; null and nothing are no prompt."""
+    if isinstance(asked, str) or not asked:
+        return not asked or asked in [turn.content for turn in shared]
+    return all(turn in shared for turn in turns_of(asked, "prompt", notes))
 
 
 def _write_preference(example: Example, style: Style, notes: Notes) -> dict[str, Any]:

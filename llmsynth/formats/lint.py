@@ -86,7 +86,8 @@ def _alone(turn: Turn, place: str, tools: set[str]) -> Iterator[Problem]:
     """What is wrong with a turn by itself."""
     if not turn.content.strip() and not turn.calls and turn.role != "tool":
         yield Problem("empty_content", place, f"is the {turn.role}'s and has no text")
-    if has_lone_surrogate([turn.content, turn.reasoning, *(call.arguments for call in turn.calls)]):
+    called = [part for call in turn.calls for part in (call.name, call.id, call.arguments)]
+    if has_lone_surrogate([turn.content, turn.reasoning, turn.call_id, turn.name, *called]):
         yield Problem("not_unicode", place, "holds half a character (a lone surrogate)")
     for call in turn.calls:
         if tools and call.name not in tools:

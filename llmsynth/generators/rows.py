@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import difflib
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from llmsynth.sources.inference import converted
 from llmsynth.sources.licensing import KEY
 from llmsynth.sources.readme import source_of
 from llmsynth.sources.rows import splits_in
-from llmsynth.sources.runs import is_run, kept_records, survey_run
+from llmsynth.sources.runs import is_run, kept_records, splits_of, survey_run
 from llmsynth.sources.survey import Survey, holds_text, survey
 from llmsynth.text import has_lone_surrogate
 
@@ -110,10 +111,6 @@ class Rows:
         if found.rows == found.unreadable:
             shown = "".join(f"\n  {problem}" for problem in found.problems)
             raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
-        splits = [] if is_run(self.path) else splits_in(self.path)
-        if "train" in splits and len(splits) > 1:
-            others = ", ".join(splits[1:])
-            log.warning("%s: the rows of the split train are taken, those of %s are not", self.name, others)
         for name in (*self.columns, *self.types, *self.on):
             self._check_there(name)
         for name in self._names:
@@ -125,8 +122,7 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
-        if not is_run(self.path) and "train" in (splits := splits_in(self.path)) and len(splits) > 1:
-            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
+        self._tell_splits()
         mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
         if mixed:
             log.warning(
@@ -195,6 +191,18 @@ class Rows:
             return dataclasses.replace(record, fields=fields, dropped=drop)
 
         return judged
+
+    def _tell_splits(self) -> None:
+        """Say what becomes of several splits: a test set that goes unnoticed into what is trained on is worse."""
+        splits = splits_in(Path(self.path) / "dataset" if is_run(self.path) else self.path)
+        if len(splits) < 2:
+            return
+        if is_run(self.path):
+            again = json.dumps(splits_of(self.path))
+            log.warning("%s: its splits %s are read together", self.name, ", ".join(splits))
+            log.warning("the same rows are in the same splits again with --set 'splits=%s'", again)
+        elif "train" in splits:
+            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
 
     @property
     def _names(self) -> tuple[str, ...]:

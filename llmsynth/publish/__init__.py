@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llmsynth.errors import PublishError
 from llmsynth.publish.hub import Hub, Remote, Tell, pause
-from llmsynth.publish.plan import OTHER_RECIPES, Plan, refuse_written, whole
+from llmsynth.publish.plan import OTHER_RECIPES, Plan, refuse_written, whole, written
 from llmsynth.publish.source import CARD, RECIPE, Source, read_source
 from llmsynth.publish.trouble import ATTEMPTS, LOGIN, NO_TOKEN, OFFLINE, LookAgainError, OutOfReachError
 
@@ -155,7 +155,7 @@ def deliver(directory: str | Path, target: Target) -> str:
 def _plan(source: Source, target: Target, hub: Hub, remote: Remote | None) -> Plan:
     """What to change, given what is there now."""
     published = hub.read(CARD, remote.commit) if remote and CARD in remote.files else ""
-    if target.append and remote and published:
+    if target.append and remote and written(remote):
         from llmsynth.publish.addition import added
 
         recipes = [path for path in remote.files if path == RECIPE or fnmatchcase(path, OTHER_RECIPES)]

@@ -24,6 +24,12 @@ def added(source: Source, repo: str, remote: Remote, published: str, recipes: Ma
     """
     header = header_of(published)
     mine, theirs = configs_of(source.header), configs_of(header)
+    counts = infos_of(source.header)
+    if not mine or not all(_counted(counts.get(config, {})) for config in mine):
+        raise PublishError(
+            f"the card in {source.folder} does not tell the columns, files and counts of its rows",
+            "they are added to those of the card that is there: the command that made the rows writes them again",
+        )
     _refuse_strangers(repo, source.header, header)
     there = _there(source.shards, remote)
     if len(there) == len(source.shards):

@@ -85,11 +85,14 @@ def same(shard: Shard, there: There | None) -> bool:
     return shard.sha256 == there.sha256 if there.sha256 else shard.blob == there.blob
 
 
+def written(remote: Remote | None) -> set[str]:
+    """The files there but for what the Hub puts there itself, and a card, of which all is kept: a dataset, maybe."""
+    return set(remote.files) - {".gitattributes", ".gitignore", CARD} if remote else set()
+
+
 def refuse_written(plan: Plan, repo: str, remote: Remote | None) -> None:
     """Raise `PublishError` where something is there that nobody said may be changed."""
-    # what the Hub puts there itself, and a card, of which all is kept, are no dataset
-    files = set(remote.files) - {".gitattributes", ".gitignore", CARD} if remote else set()
-    if files and plan.changes:
+    if (files := written(remote)) and plan.changes:
         raise PublishError(
             f"{repo} is there already, with {len(files)} file{'' if len(files) == 1 else 's'} in it",
             "--append adds these rows to it, --overwrite replaces its rows, --pr proposes that to its owner;"
@@ -102,10 +105,10 @@ def _stale(files: Iterable[str], new: set[str], published: str, merged: str) -> 
     before, after = configs_of(header_of(published)), configs_of(header_of(merged))
     rest = [path for path in files if path not in new]
     ours = {shard.stem for path in new if (shard := Numbered.read(path))}
-    foreign = {name: splits for name, splits in after.items() if not matching(new, patterns_of({name: splits}))}
+    foreign = [patterns for splits in after.values() for patterns in splits.values() if not matching(new, patterns)]
     stale = set(matching(rest, patterns_of(before))) | set(matching(rest, patterns_of(after)))
     stale |= {path for path in rest if (shard := Numbered.read(path)) and shard.stem in ours}
-    stale -= set(matching(rest, patterns_of(foreign)))  # somebody added them by hand
+    stale -= {path for patterns in foreign for path in matching(rest, patterns)}  # somebody added them by hand
     stale |= {path for path in rest if path == RECIPE or fnmatchcase(path, OTHER_RECIPES)}
     return sorted(stale - {CARD})
 

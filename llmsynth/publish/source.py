@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from llmsynth.errors import PublishError
+from llmsynth.plain_yaml import PlainLoader
 from llmsynth.publish.shards import configs_of, matching, patterns_of
 
 CARD, RECIPE = "README.md", "recipe.yaml"
@@ -117,7 +118,7 @@ def header_of(card: str) -> dict[str, Any]:
 
     text, _ = split(card.removeprefix("\ufeff").replace("\r\n", "\n"))
     try:
-        header = yaml.safe_load(text or "")
+        header = yaml.load(text or "", PlainLoader)
     except (yaml.YAMLError, ValueError):
         return {}
     return header if isinstance(header, dict) else {}

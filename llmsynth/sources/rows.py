@@ -86,7 +86,8 @@ def splits_in(path: str | Path) -> list[str]:
     return [name for name in SPLITS if name in found] + [name for name in found if name not in SPLITS] or ["train"]
 
 
-_SPLIT = re.compile(r"(\w+?)(?:-\d{5}-of-\d{5}|-\d+)?")
+# behind the number of shards an older `datasets` library put a hash
+_SPLIT = re.compile(r"(\w+?)(?:-\d{5}-of-\d{5}(?:-[0-9a-f]{16})?|-\d+)?")
 
 
 def data_files(path: Path, split: str | None = None) -> Iterator[tuple[str, Path, Reader]]:

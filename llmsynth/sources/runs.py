@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from llmsynth.dataset import read_records
 from llmsynth.errors import SourceError
@@ -19,6 +22,12 @@ def is_run(path: str | Path) -> bool:
 def kept_records(run: str | Path) -> Iterator[Record]:
     """What the run kept, in its order, with ids, provenance and scores."""
     return (record for record in read_records(Path(run) / "records") if record.dropped is None)
+
+
+def splits_of(run: str | Path) -> dict[str, Any]:
+    """How the run divides its dataset, as its recipe says it."""
+    recipe = yaml.safe_load((Path(run) / "recipe.yaml").read_text(encoding="utf-8"))
+    return dict(recipe.get("splits") or {})
 
 
 def survey_run(run: str | Path) -> Survey:

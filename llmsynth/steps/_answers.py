@@ -39,4 +39,4 @@ def answers_in(value: Any) -> list[Answer] | None:
 def are_answers(kind: str) -> bool:
     """Whether columns of a type hold answers, or might."""
     named = any(f'"{key}": string' in kind for key in _TEXT)
-    return kind == "list<string>" or (kind.startswith("list<struct<") and named)
+    return kind in ("list<string>", "list<object>") or (kind.startswith("list<struct<") and named)

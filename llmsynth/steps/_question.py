@@ -39,7 +39,7 @@ def question_of(record: Record, columns: Columns) -> Question | NoTask:
 def of_conversations(types: Mapping[str, str], columns: Columns) -> bool:
     """Whether records whose columns are of these types are conversations."""
     field = columns.messages if columns.output not in types and columns.messages in types else columns.instruction
-    return types.get(field, "").startswith(("messages", "list<struct<"))
+    return types.get(field, "").startswith(("messages", "list<struct<", "list<object>"))
 
 
 def answered_turns(record: Record, field: str) -> list[int]:

@@ -22,6 +22,7 @@ from llmsynth.steps._task import Columns, NoTask
 from llmsynth.text import rough_tokens
 
 NAME = "respond"
+_OF_AN_ANSWER = {"reasoning_content", "reasoning", "thinking", "tool_calls"}  # keys of a turn
 _SOME_ANSWER = "An answer of some length, as there is none to go by. " * 20
 
 
@@ -253,9 +254,11 @@ class _Turns:
         if place == len(conversation):
             conversation.append(_like(conversation[-1], text))
         else:
-            content = "content" if "content" in conversation[place] else "value"
-            self.old.append(conversation[place][content])
-            conversation[place] = {**conversation[place], content: text}
+            turn = conversation[place]
+            content = "content" if "content" in turn else "value"
+            self.old.append(turn[content])
+            # what the old answer had been thought of and called for is none of the new one
+            conversation[place] = {**turn, **dict.fromkeys(turn.keys() & _OF_AN_ANSWER), content: text}
         return dataclasses.replace(record, fields={**record.fields, field: conversation})
 
 
