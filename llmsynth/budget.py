@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from llmsynth.errors import BudgetError
-from llmsynth.prices import FREE, Price
+from llmsynth.prices import FREE, Price, dollars
 from llmsynth.request import Completion, Request
 from llmsynth.text import rough_tokens
 
@@ -73,11 +73,12 @@ class Budget:
 
     def check(self) -> None:
         """Raise `BudgetError` if a cap has been reached."""
-        for name, unit in (("cost", " US dollars"), ("tokens", " tokens"), ("requests", " requests")):
+        for name, unit in (("cost", "US dollars"), ("tokens", "tokens"), ("requests", "requests")):
             cap, spent = getattr(self.caps, name), getattr(self, name)
             if cap is not None and spent >= cap:
+                amounts = [dollars(amount) if name == "cost" else f"{amount:,}" for amount in (cap, spent)]
                 raise BudgetError(
-                    f"the cap of {cap:g}{unit} is reached ({spent:g})",
+                    f"the cap of {amounts[0]} {unit} is reached ({amounts[1]})",
                     f"everything is kept; raise caps.{name} and run the same command to go on",
                 )
 

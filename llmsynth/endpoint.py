@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 import yarl
 
-from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError
+from llmsynth.errors import AuthenticationError, BackendError, ModelNotFoundError, RecipeError, holds_key
 from llmsynth.headers import rates, retry_after
 from llmsynth.limits import Rates
 from llmsynth.request import RequestFailedError
@@ -27,8 +27,10 @@ from llmsynth.text import shorten
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
 _USER_INFO = re.compile(r"//[^/@\s'\"]+@")
+_NO_MODEL = re.compile(r"\b(?:invalid|unknown) model\b|\bmodel\b.{0,80}?\bnot (?:exist|found)\b", re.IGNORECASE)
 _CONNECT_SECONDS = 30.0
 _SHORTEST_KEY = 16  # characters
+_WITHHELD = (b"content_filter", b"content_policy_violation", b"flagged_input")  # of the prompt: no matter of the key
 
 
 @dataclass
@@ -84,13 +86,14 @@ class Endpoint:
         """The error that stands for an HTTP status, with what the server said of it."""
         said = shorten(self.redact(_message(payload)), 300)
         where = f"{self.url} answered {status}: {said}"
-        if status in (401, 403):
+        withheld = status in (400, 403) and any(word in payload for word in _WITHHELD)
+        if status in (401, 403) and not withheld:
             return AuthenticationError(where, f"the key came from {self.key_env}; is it right for this endpoint?")
-        if status in (404, 405) or (status == 400 and b"model_not_found" in payload):
+        unknown = status == 400 and (b"model_not_found" in payload or _NO_MODEL.search(said[:200]))
+        if status in (404, 405) or unknown:
             return ModelNotFoundError(where, f"does the endpoint serve {self.model!r}, and does base_url end in /v1?")
         if status == 402 or (status == 429 and b"insufficient_quota" in payload):
             return BackendError(where, "add credit, then run the same command again: nothing is lost")
-        withheld = status == 400 and b"content_filter" in payload  # so Azure says it, of the prompt too
         return RequestFailedError(
             "content_filter" if withheld else f"http_{status}",
             said,
@@ -99,19 +102,24 @@ class Endpoint:
             limited=status == 429,
         )
 
-    def bad_reply(self, payload: bytes, what: str) -> RequestFailedError:
-        """The error of an answer under status 200 that does not hold what it should."""
+    def bad_reply(self, payload: bytes, what: str) -> Exception:
+        """The error of an answer under status 200 that does not hold what it should, but maybe another status."""
+        status = _status_within(payload)
+        if status:
+            return self.refusal(status, {}, payload)
         said = shorten(self.redact(payload[:2000].decode("utf-8", "replace")), 200)
         return RequestFailedError("bad_reply", f"the server sent no {what}: {said}", retryable=True)
 
     def without_key(self, body: bytes) -> bytes:
         """A request body, which does not hold the key: the journal and the corpus would hold it too."""
         if self._is_secret and self.key.encode() in body:
-            raise BackendError(
-                f"a prompt holds the key that {self.key_env} names; it was not sent, nor written anywhere",
-                "find it in the seeds, prompts or options of the recipe, take it out, and have the key replaced",
-            )
+            raise holds_key("a prompt", self.key_env, "it was not sent, nor written anywhere")
         return body
+
+    @property
+    def secrets(self) -> dict[str, bytes]:
+        """The key, by the variable that holds it, where it is a secret."""
+        return {self.key_env: self.key.encode()} if self._is_secret else {}
 
     def key_in(self, text: str) -> bool:
         """Whether a text holds the key, where that is a secret."""
@@ -156,6 +164,11 @@ def key_from(variable: str, urls: list[str]) -> str:
     if not key and (variable != OPENAI_KEY or OPENAI_URL in urls):
         raise AuthenticationError(
             f"the environment variable {variable} holds no key for {urls[0]}", f"export {variable}=..."
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:  # no header takes it, and its error would show the key
+        raise AuthenticationError(
+            f"what the environment variable {variable} holds is no key: there are characters in it that none has",
+            "blanks, line ends or curly quotes, maybe, that were copied along with it",
         )
     return key
 
@@ -202,6 +215,15 @@ def _message(payload: bytes) -> str:
         return str(error.get("message", error)) if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError, RecursionError):
         return payload[:2000].decode("utf-8", "replace")
+
+
+def _status_within(payload: bytes) -> int:
+    """The status of an error that came under 200, as routers send it that have begun to answer; 0 if there is none."""
+    try:
+        code = loads(payload)["error"]["code"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return 0
+    return code if type(code) is int and 400 <= code < 600 else 0
 
 
 def _cause(error: BaseException) -> str:

@@ -84,3 +84,11 @@ class ModelNotFoundError(BackendError):
 
 class UnavailableError(BackendError):
     """The endpoint does not answer at all."""
+
+
+def holds_key(what: str, variable: str, done: str) -> BackendError:
+    """The error for a text that holds the key in an environment variable: the corpus would hold it too."""
+    return BackendError(
+        f"{what} holds the key that {variable} names; {done}",
+        "find it in the seeds, prompts or options of the recipe, take it out, and have the key replaced",
+    )

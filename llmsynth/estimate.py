@@ -21,7 +21,7 @@ from llmsynth.forecast import Expected, StageEstimate
 from llmsynth.generated import Generated
 from llmsynth.generators.rows import Rows
 from llmsynth.journal import Journal
-from llmsynth.prices import prices_as_of
+from llmsynth.prices import dollars, prices_as_of
 from llmsynth.recipe import Built, Recipe
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -63,10 +63,10 @@ def estimate_table(recipe: Recipe, past: Path | None = None) -> str:
         most = "no limit" if stage.at_most is None else f"{stage.at_most:,}"
         lines.append(
             f"{stage.stage:<16} {stage.asked[:24]:<24} {stage.requests:>9,} {stage.prompt_tokens:>11,}"
-            f" {stage.completion_tokens:>11,} {most:>11} {_dollars(cost):>11}"
+            f" {stage.completion_tokens:>11,} {most:>11} {dollars(cost):>11}"
         )
     known = [cost for cost in costs if cost is not None]
-    total = _dollars(sum(known) if len(known) == len(costs) else None)
+    total = dollars(sum(known) if len(known) == len(costs) else None)
     requests = sum(stage.requests for stage in stages)
     lines.append(f"{_wanted(recipe, run)}, {requests:,} requests, {total} US dollars")
     basis = f"survival measured on {past}" if past else "survival assumed, as no run was named to measure it on"
@@ -78,7 +78,7 @@ def told_in_short(stages: Sequence[StageEstimate]) -> list[str]:
     """One line a stage, for where a table is too much."""
     return [
         f"{stage.stage}: {stage.requests:,} requests, {stage.prompt_tokens:,} + {stage.completion_tokens:,} tokens,"
-        f" {_dollars(_cost(stage))} US dollars"
+        f" {dollars(_cost(stage))} US dollars"
         for stage in stages
     ]
 
@@ -227,7 +227,3 @@ def _asked(run: Run, stage: StageEstimate) -> dict[str, Any]:
 
 def _cost(stage: StageEstimate) -> float | None:
     return None if stage.price is None else stage.price.cost(stage.prompt_tokens, stage.completion_tokens)
-
-
-def _dollars(cost: float | None) -> str:
-    return "unknown" if cost is None else f"{cost:,.2f}"

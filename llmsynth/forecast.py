@@ -66,7 +66,7 @@ def stage_estimate(
 def tokens_per_answer(stage: str, past: Mapping[str, Any] | None) -> tuple[float, float] | None:
     """Tokens in and out of an answer, as an earlier run's report tells; None where it does not."""
     usage = past["usage"].get(stage) if past else None
-    if not usage or not usage["answers"]:
+    if not usage or not usage["prompt_tokens"]:  # no prompt is of no token: nobody counted
         return None
     return usage["prompt_tokens"] / usage["answers"], usage["completion_tokens"] / usage["answers"]
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import orjson
 
-from llmsynth.errors import RunError, StorageError
+from llmsynth.errors import RunError, StorageError, holds_key
 from llmsynth.request import Completion, Request
 
 log = logging.getLogger(__name__)
@@ -45,10 +45,13 @@ class Journal:
 
     Keys found on opening are held as 16 bytes each, whatever the size of the answers; those written
     since are not, because a key is asked for once in a run.
+
+    secrets: what is never written, by the name of the variable that holds it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.secrets: dict[str, bytes] = {}
         self._buffer: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._synced = time.monotonic()
@@ -88,7 +91,7 @@ class Journal:
         return None
 
     async def append(self, key: str, request: Request, identity: str, completion: Completion) -> None:
-        """Write a completion; returns once it is in the file. Raises `StorageError`."""
+        """Write a completion; returns once it is in the file. Raises `StorageError`, or `BackendError` for a secret."""
         entry: dict[str, Any] = {"key": key} if completion.failure is None else {"failed": key}
         entry |= {
             "stage": request.stage,
@@ -113,7 +116,11 @@ class Journal:
             }
         if self._broken:
             raise self._broken
-        self._buffer.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        for variable, secret in self.secrets.items():
+            if secret in line:
+                raise holds_key("a prompt or an answer", variable, "it was not written anywhere")
+        self._buffer.append(line)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._commit)

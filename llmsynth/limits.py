@@ -15,6 +15,8 @@ _SHORTEST_PLATEAU, _LONGEST_PLATEAU = 2.0, 60.0  # seconds in which the whole of
 _HICCUP = 5.0  # seconds without a refusal after which one does not mean much
 _FEW, _RARE, _USELESS = 50, 0.06, 60.0  # of so many paced requests this share may be refused; seconds without
 _MEMORY = 10.0  # seconds of the past that count for what passed lately
+_IN_VAIN = 3  # waits in a row that led to no answer, after which an endpoint's word on how long to wait is doubted
+_DOUBTED_WAIT, _LONGEST_DOUBTED_WAIT = 0.1, 1.0  # seconds to wait at least from then on, doubling
 _ASIDE = 5.0  # seconds that a dead endpoint is left alone; doubles, up to _LONGEST_ASIDE
 _LONGEST_ASIDE = 120.0
 _FAILURES = 5  # in a row that make an endpoint dead where there are others
@@ -31,6 +33,15 @@ class Rates:
     requests_per_second: float | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+
+    def stricter(self, other: Rates) -> Rates:
+        """The lower of each."""
+        pairs = (
+            (self.requests_per_second, other.requests_per_second),
+            (self.requests_per_minute, other.requests_per_minute),
+            (self.tokens_per_minute, other.tokens_per_minute),
+        )
+        return Rates(*(min((rate for rate in pair if rate is not None), default=None) for pair in pairs))
 
     def intervals(self) -> tuple[float, float]:
         """Seconds that one request, and one token, have to themselves."""
@@ -154,6 +165,8 @@ class Lane:
         self._open_at = 0.0  # before which the endpoint asked, or has, not to be called
         self._next = 0.0  # when the rates allow the next request
         self._failures = 0
+        self._in_vain = 0
+        self._refused_at = -math.inf
         self._aside = _ASIDE
 
     @property
@@ -183,14 +196,21 @@ class Lane:
 
     def answered(self, stage: str, sent: float, now: float) -> None:
         """Note an answer, before leaving. Loop times."""
-        self._failures = 0
+        self._failures = self._in_vain = 0
         if self.doubtful:
             self.doubtful, self._aside = False, _ASIDE
         if self._concurrency is not None:
             self._concurrency.answered(stage, sent, now, self.in_flight)
 
     def refused(self, sent: float, now: float, wait: float) -> None:
-        """The endpoint said 429: nobody asks it before `wait` seconds have passed, and all ask more slowly."""
+        """The endpoint said 429: nobody asks it before `wait` seconds have passed, and all ask more slowly.
+
+        One that says 0, or a time that has passed by our clock, and goes on refusing is waited for all the same.
+        """
+        if sent >= self._refused_at:  # not one of those that were in flight together
+            self._in_vain, self._refused_at = self._in_vain + 1, now
+        if self._in_vain > _IN_VAIN:
+            wait = max(wait, min(_LONGEST_DOUBTED_WAIT, _DOUBTED_WAIT * 2.0 ** min(self._in_vain - _IN_VAIN - 1, 30)))
         self._open_at = max(self._open_at, now + wait)
         self._pace.refused(sent, now, self._open_at)
         if self._concurrency is not None:

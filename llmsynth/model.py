@@ -43,6 +43,8 @@ class Model:
     policy: what becomes of answers that were cut short or withheld.
     price: what its tokens cost, where the backend's own answer is not to be used.
     budget: what the run may spend; shared by the models of a run.
+    limiter: of its endpoints, in place of one of its own, where other models ask them too; it has a concurrency and
+        rates already.
     """
 
     def __init__(
@@ -58,19 +60,19 @@ class Model:
         policy: FinishPolicy | None = None,
         price: Price | None = None,
         budget: Budget | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self.backend = backend
         self.price = price or backend.price
         self._budget = budget or Budget()
         self.sampling = sampling or {}
         self.usage: dict[str, Usage] = {}
+        self.slowest = 0.0  # seconds that an answer took, the longest so far
         self._identity = backend.identity
         self._journal = journal
+        journal.secrets |= getattr(backend, "secrets", {})
         self._endpoints: Sequence[Backend] = getattr(backend, "endpoints", (backend,))
-        adaptive = adaptive and not getattr(backend, "schedules_itself", False)
-        if getattr(backend, "unbounded", False):
-            concurrency = sys.maxsize
-        self._limiter = Limiter(len(self._endpoints), concurrency, adaptive=adaptive, rates=rates or Rates())
+        self._limiter = limiter or limiter_of(backend, concurrency, adaptive, rates or Rates())
         self._attempts = attempts
         self._policy = policy or FinishPolicy()
         self._trouble = Trouble(backend.name)
@@ -87,7 +89,7 @@ class Model:
     @property
     def in_flight(self) -> int:
         """Requests that are with the backend now."""
-        return self._limiter.in_flight
+        return len(self._sent)
 
     async def ask(self, request: Request) -> Completion:
         """The completion of one request; its `failure` is set where there is none.
@@ -204,6 +206,7 @@ class Model:
                 if self._closing:
                     raise asyncio.CancelledError  # the next run asks for the longer one: this one is in the journal
                 usage.lengthened += 1
+                self._sent.discard(asyncio.current_task())  # it waits for its turn anew
                 second = await self._answer(longer.keyed(_second(key)), _second(key))
                 completion = completion if second.failure else both(completion, second)
         except LlmsynthError as error:
@@ -262,7 +265,10 @@ class Model:
             if self._closing:
                 raise asyncio.CancelledError from error  # nobody waits for another try
             return self._failed(error, lane, tries, sent, clock())
-        lane.answered(request.stage, sent, clock())
+        now = clock()
+        if now - sent > self.slowest:
+            self.slowest = now - sent
+        lane.answered(request.stage, sent, now)
         told: Rates | None = getattr(endpoint, "rates_told", None)
         if told is not None:
             lane.told(told)
@@ -273,6 +279,8 @@ class Model:
     ) -> Completion | float:
         """Tell the lane of it; the failure if that was the last attempt, else the seconds to wait."""
         self._trouble.note(error.kind, error.message, now)
+        if error.retry_after is not None:
+            self._trouble.wait(error.retry_after, now)
         if error.limited:
             tries.limited += 1
             lane.refused(sent, now, _backoff(tries.limited) if error.retry_after is None else error.retry_after)
@@ -297,8 +305,7 @@ class Model:
         lane.failed(now)
         if error.retry_after is not None:
             lane.pause(now + error.retry_after)
-            return 0.0
-        return _backoff(tries.failed)
+        return _backoff(tries.failed)  # a server in trouble that says to come at once is given time all the same
 
     def _tokens(self, request: Request) -> float:
         """What a limit on tokens counts a request as: the prompt, and the completion at its longest."""
@@ -307,6 +314,14 @@ class Model:
             usage = self.usage[request.stage]
             most = round(usage.completion_tokens / usage.requests) if usage.requests else _UNKNOWN_TOKENS
         return sum(rough_tokens(message["content"]) for message in request.messages) + most
+
+
+def limiter_of(backend: Backend, concurrency: int, adaptive: bool, rates: Rates) -> Limiter:
+    """The gate before a backend's endpoints."""
+    adaptive = adaptive and not getattr(backend, "schedules_itself", False)
+    if getattr(backend, "unbounded", False):
+        concurrency = sys.maxsize
+    return Limiter(len(getattr(backend, "endpoints", (backend,))), concurrency, adaptive=adaptive, rates=rates)
 
 
 def _second(key: str) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_LATEX = str.maketrans({sign: f"\\{sign}" for sign in "#$%&_"})
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A paper, as facts. arxiv: its number there; where: who published it, for one that is not there."""
+    """A paper, as facts. arxiv: its number there; where: who published it, for one that is not there.
+
+    authors: the last may be "others", as BibTeX has it.
+    """
 
     key: str
     title: str
@@ -23,7 +28,8 @@ class Citation:
             f"  eprint = {{{self.arxiv}}},\n  archivePrefix = {{arXiv}}" if self.arxiv else f"  note = {{{self.where}}}"
         )
         authors = " and ".join(self.authors)
-        facts = f"  title = {{{{{self.title}}}}},\n  author = {{{authors}}},\n  year = {{{self.year}}},\n{place}"
+        title = self.title.translate(_LATEX)
+        facts = f"  title = {{{{{title}}}}},\n  author = {{{authors}}},\n  year = {{{self.year}}},\n{place}"
         return f"@misc{{{self.key},\n{facts}\n}}"
 
 
@@ -132,10 +138,7 @@ PAPERS: dict[str, Citation] = {
     "core-set": Citation(
         key="sener2017coreset",
         title="Active Learning for Convolutional Neural Networks: A Core-Set Approach",
-        authors=(
-            "Ozan Sener",
-            "Silvio Savarese",
-        ),
+        authors=("Ozan Sener", "Silvio Savarese"),
         year=2017,
         arxiv="1708.00489",
     ),
@@ -184,6 +187,21 @@ PAPERS: dict[str, Citation] = {
         year=2024,
         arxiv="2406.17557",
     ),
+    "gopher": Citation(
+        key="rae2021gopher",
+        title="Scaling Language Models: Methods, Analysis & Insights from Training Gopher",
+        authors=(
+            "Jack W. Rae",
+            "Sebastian Borgeaud",
+            "Trevor Cai",
+            "Katie Millican",
+            "Jordan Hoffmann",
+            "Francis Song",
+            "others",
+        ),
+        year=2021,
+        arxiv="2112.11446",
+    ),
     "instag": Citation(
         key="lu2023instag",
         title="#InsTag: Instruction Tagging for Analyzing Supervised Fine-tuning of Large Language Models",
@@ -231,10 +249,7 @@ PAPERS: dict[str, Citation] = {
     "mmr": Citation(
         key="carbonell1998mmr",
         title="The Use of MMR, Diversity-Based Reranking for Reordering Documents and Producing Summaries",
-        authors=(
-            "Jaime Carbonell",
-            "Jade Goldstein",
-        ),
+        authors=("Jaime Carbonell", "Jade Goldstein"),
         year=1998,
         where="SIGIR 1998",
     ),
@@ -354,6 +369,8 @@ OF_STEPS: dict[str, tuple[str, ...]] = {
     "c4": ("c4",),
     "deita": ("deita",),
     "fineweb": ("fineweb",),
+    "gopher-quality": ("gopher",),
+    "gopher-repetition": ("gopher",),
     "ifd": ("cherry", "superfiltering"),
     "judge": ("judge",),
     "k-center": ("core-set",),
@@ -367,6 +384,7 @@ OF_STEPS: dict[str, tuple[str, ...]] = {
     "self-consistency": ("self-consistency",),
     "semantic-duplicates": ("semdedup",),
     "tags": ("instag",),
+    "web-profile": ("gopher", "c4", "fineweb"),
 }
 
 

@@ -33,6 +33,13 @@ class Price:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
+def dollars(cost: float | None) -> str:
+    """US dollars as people read them: an unknown cost says so, and a small one is not rounded to nothing."""
+    if cost is None:
+        return "unknown"
+    return f"{cost:,.2f}" if cost >= 0.01 or not cost else f"{cost:.2g}"
+
+
 FREE = Price(0.0, 0.0)
 """Of a model that runs in this process: its tokens have no price."""
 

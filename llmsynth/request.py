@@ -173,8 +173,10 @@ class Backend(Protocol):
     `stop_sending() -> float`, called when the run ends, which returns the seconds that waiting for what was sent is
     worth; `structured`, how it is told of a schema, which is part of the journal key of requests that have one;
     `schedules_itself = True` where adapting the concurrency would be in vain, and `unbounded = True` where
-    there is to be no bound on it; `likelihoods`, which is "texts" where it can tell how likely any text is after the
-    messages, and "choices" where it can tell that of single tokens only.
+    there is to be no bound on it; `limited_as`, which models whose endpoints count their requests together have in
+    common; `secrets`, which the journal is to refuse, by the names of their variables; `likelihoods`, which is "texts"
+    where it can tell how likely any text is after the messages, and "choices" where it can tell that of single tokens
+    only.
     """
 
     @property

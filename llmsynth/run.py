@@ -57,7 +57,7 @@ class Tally:
         }
 
 
-_DRAIN_SECONDS = 30.0  # for what is in flight at the end
+_DRAIN_SECONDS = 30.0  # for what is in flight at the end; more where answers take longer
 
 
 async def _nothing_to_settle() -> None:
@@ -129,7 +129,8 @@ class Run:
 
     async def aclose(self) -> None:
         """Free the models. What is in flight has been paid for: let it reach the journal first."""
-        await asyncio.gather(*(model.drain(_DRAIN_SECONDS) for model in self.models.values()))
+        waits = [(model, max(_DRAIN_SECONDS, 2 * model.slowest)) for model in self.models.values()]
+        await asyncio.gather(*(model.drain(seconds) for model, seconds in waits))
         await asyncio.gather(*(model.aclose() for model in self.models.values()))
 
     def seeding(self, target: int) -> Run:

@@ -32,6 +32,7 @@ from llmsynth.recipe import Built, Recipe, same_result
 from llmsynth.record import Record
 from llmsynth.request import Backend
 from llmsynth.run import Run
+from llmsynth.sharing import shared_limiters
 from llmsynth.steps import afterwards, columns_behind
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ def open_run(
     """The run of a recipe and what it is made of, nothing asked yet."""
     built = recipe.build()
     budget = Budget(built.caps)
+    asked = {role: (backends.get(role, spec.backend), spec.how) for role, spec in built.models.items()}
+    limiters = shared_limiters(asked)
     models = {
         role: Model(
-            backends.get(role, spec.backend),
+            asked[role][0],
             journal,
             concurrency=spec.how.concurrency,
             adaptive=spec.how.adaptive,
@@ -119,6 +122,7 @@ def open_run(
             policy=spec.policy,
             price=spec.price,
             budget=budget,
+            limiter=limiters.get(role),
         )
         for role, spec in built.models.items()
     }

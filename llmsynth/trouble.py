@@ -8,6 +8,7 @@ from collections import Counter
 log = logging.getLogger(__name__)
 
 _SECONDS = 10.0  # between two lines of counts
+_LONG = 60.0  # seconds of a wait that nobody should have to guess at
 
 
 class Trouble:
@@ -18,6 +19,7 @@ class Trouble:
         self._known: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._told = 0.0
+        self._waits_until = 0.0
 
     def note(self, kind: str, message: str, now: float) -> None:
         """Note an error at a time in seconds; logs it, or a line of counts, if it is time."""
@@ -30,6 +32,16 @@ class Trouble:
         if now - self._told >= _SECONDS:
             self._told = now
             self.flush()
+
+    def wait(self, seconds: float, now: float) -> None:
+        """Warn of a long wait that the endpoint asks for, once while it lasts."""
+        if seconds >= _LONG and now >= self._waits_until:
+            self._waits_until = now + seconds
+            log.warning(
+                "%s: the endpoint asks to wait for %s s; an interrupted run goes on later by the same command",
+                self._name,
+                f"{seconds:,.0f}",
+            )
 
     def flush(self) -> None:
         """Log what has been counted since the last line."""

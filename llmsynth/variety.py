@@ -78,7 +78,8 @@ def line(told: Mapping[str, Any]) -> str:
         error = kept["self_bleu_error"] if key == "self_bleu" else 0
         within = f" ± {error:.1g}" if error else ""
         said.append(f"{label} {kept[key]:.3g}{within}{f' ({beside[2:]})' if beside else ''}")
-    return f"diversity of {found['texts']:,} kept: {', '.join(said)}"
+    of = f"{found['texts']:,} drawn of each" if others else f"{found['texts']:,} kept"
+    return f"diversity, {of}: {', '.join(said)}"
 
 
 _SHOWN = {

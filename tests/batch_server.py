@@ -54,7 +54,9 @@ class BatchServer:
         "failed", for the reasons in `failing`.
     hold: where the next request is held until its connection is gone: "upload", "create", "created", "poll" or
         "download". `reached` tells that it is.
-    trouble: HTTP statuses to answer first with, by point. says: what it says to them.
+    trouble: HTTP statuses to answer first with, by point or at "list"; under 200 comes the page of a proxy,
+        under 0 half a document. says: what it says to the others. refusal: what it says to a row
+        that is "refused".
     """
 
     max_requests: int = 50_000
@@ -67,6 +69,7 @@ class BatchServer:
     reached: threading.Event = field(default_factory=threading.Event)
     trouble: dict[str, list[int]] = field(default_factory=dict)
     says: str = "scripted trouble"
+    refusal: str = "the row is refused"
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     uploads: int = 0
@@ -179,6 +182,8 @@ class BatchServer:
         return web.json_response(self._shown(job, asked))
 
     async def _list(self, request: web.Request) -> web.Response:
+        if trouble := await self._at("list"):
+            return trouble
         newest = list(self.jobs.values())[::-1]
         if after := request.query.get("after"):
             newest = newest[[job.id for job in newest].index(after) + 1 :]
@@ -224,7 +229,7 @@ class BatchServer:
                 result["error"] = {"code": "batch_expired", "message": "could not be executed in time"}
             elif fate in ("refused", "broken"):
                 status = 400 if fate == "refused" else 500
-                body = {"error": {"message": f"the row is {fate}"}}
+                body = {"error": {"message": self.refusal if fate == "refused" else "the row is broken"}}
                 result["response"] = {"status_code": status, "request_id": "q", "body": body}
             else:
                 result["response"] = {"status_code": 200, "request_id": "q", "body": answer(row["body"])}
@@ -269,4 +274,9 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(status: int, message: str) -> web.Response:
-    return web.json_response({"error": {"message": message}}, status=status)
+    if status == 200:
+        return web.Response(body=b"<html><h1>Gateway</h1></html>", content_type="text/html")
+    if status == 0:
+        return web.Response(body=b'{"id": "half', content_type="application/json")
+    headers = {"Retry-After": "0"} if status == 503 else {}
+    return web.json_response({"error": {"message": message}}, status=status, headers=headers)

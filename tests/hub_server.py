@@ -24,6 +24,7 @@ import yaml
 from aiohttp import web
 
 from tests.hub_repo import MAIN, Fault, Repo, Tree, entries, large, small
+from tests.xet_store import XetStore
 
 TOKEN = "hf_adasverysecrettoken0123456789"
 
@@ -52,10 +53,14 @@ class HubServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     answered: Counter[int] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
+    xet: XetStore = field(init=False)
     _parts: dict[tuple[str, int], Any] = field(default_factory=dict)
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: asyncio.Event | None = None
+
+    def __post_init__(self) -> None:
+        self.xet = XetStore(self.objects)
 
     @property
     def url(self) -> str:
@@ -92,7 +97,7 @@ class HubServer:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application(client_max_size=1 << 26, middlewares=[self._faulty])
+        app = web.Application(client_max_size=1 << 27, middlewares=[self._faulty])
         add, repo = app.router.add_route, "/api/datasets/{owner}/{name}"
         add("POST", "/api/repos/create", self._create)
         add("GET", "/api/whoami-v2", self._whoami)
@@ -112,6 +117,7 @@ class HubServer:
         add("PUT", "/lfs/{sha256}", self._put)
         add("PUT", "/lfs/{sha256}/{number}", self._put)
         add("POST", "/lfs/{sha256}/complete", self._complete)
+        app.router.add_routes(self.xet.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         try:

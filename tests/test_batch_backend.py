@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import time
 from collections import Counter
@@ -220,6 +221,17 @@ async def test_a_row_that_the_model_refuses_fails_alone_and_is_asked_again_by_th
     assert server.sizes == [4, 1]
 
 
+async def test_a_limit_on_tokens_that_is_known_by_its_newer_name_is_asked_for_by_that_in_the_next_job(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.refusal = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    server.row = lambda number, row: "refused" if "max_tokens" in row["body"] else None
+    asked = [dataclasses.replace(request, sampling=Sampling(max_tokens=9)) for request in requests(4)]
+    assert texts(await ask(server, journal, asked, attempts=2)) == expected(4)
+    assert server.sizes == [4, 4]
+    assert [row["body"]["max_completion_tokens"] for row in server.jobs["batch_1"].rows] == [9] * 4
+
+
 async def test_rows_that_fail_for_ever_fail_after_their_attempts(server: BatchServer, journal: Journal) -> None:
     server.row = lambda number, row: "lost" if "Task: 1" in row["body"]["messages"][0]["content"] else None
     first, second = await ask(server, journal, requests(2), attempts=3)
@@ -316,6 +328,37 @@ async def test_a_provider_in_trouble_is_asked_again_and_no_job_is_made_twice(
     assert texts(await ask(server, journal, requests(6))) == expected(6)
     assert server.sizes == [6]
     assert server.trouble == {point: []} or point == "created"  # found in the list after the first
+
+
+@pytest.mark.parametrize("status", [200, 0])
+@pytest.mark.parametrize("point", ["upload", "create", "created", "poll", "download", "list"])
+async def test_a_proxys_page_is_not_taken_for_a_providers_word_and_no_row_is_paid_for_twice(
+    server: BatchServer, journal: Journal, point: str, status: int
+) -> None:
+    server.trouble = {point: [status, status]}
+    if point == "list":
+        server.trouble["created"] = [500]
+    assert texts(await ask(server, journal, requests(6))) == expected(6)
+    assert server.sizes == [6] and set(server.worked.values()) == {1}
+
+
+async def test_a_provider_in_trouble_that_says_to_come_at_once_is_waited_for_all_the_same(
+    server: BatchServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llmsynth.backends._batch, "_FIRST_WAIT", 0.1)
+    server.trouble = {"poll": [503, 503]}
+    started = time.monotonic()
+    assert texts(await ask(server, journal, requests(2))) == expected(2)
+    assert time.monotonic() - started > 0.05 + 0.1
+
+
+async def test_a_server_that_has_pages_only_ends_the_run_and_leaves_nothing_in_the_ledger(
+    server: BatchServer, journal: Journal
+) -> None:
+    server.trouble = {"upload": [200] * 9}
+    with pytest.raises(BackendError, match="not as a batch API does"):
+        await ask(server, journal, requests(3))
+    assert (journal.path.parent / "batches.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize(

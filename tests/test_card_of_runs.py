@@ -218,6 +218,32 @@ def test_rows_whose_source_says_nothing_are_said_to_be_of_unknown_licence(tmp_pa
     assert "| `mit` | 2 |" in card(told)
 
 
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("license: [mit, cc-by-4.0]\n", (["mit", "cc-by-4.0"], None)),
+        ("license: CC BY 4.0\n", ("cc-by-4.0", None)),
+        ("license:\n- House Rules\n", ("other", "House Rules")),
+        ("license: [mit, House Rules]\n", (["mit", "other"], "House Rules")),
+        ("license: other\nlicense_name: house-rules\n", ("other", "house-rules")),
+        ("license: 3\n", (None, None)),
+    ],
+)
+def test_a_curated_dataset_has_the_licences_of_its_source_by_the_hubs_names(
+    tmp_path: Path, head: str, expected: tuple[Any, str | None]
+) -> None:
+    result = curated(tmp_path / "run", source(tmp_path / "folder", head))
+    found = DatasetCard.load(result.dataset / "README.md").data.to_dict()
+    assert (found.get("license"), found.get("license_name")) == expected
+
+
+def test_the_owner_may_name_another_licence_than_the_source(tmp_path: Path) -> None:
+    data = {"name": "Clean", "generator": {"use": "rows", "path": str(source(tmp_path / "folder"))}, "language": []}
+    result = synthesize(Recipe.from_data({**data, "card": {"license_name": "house-rules"}}), tmp_path / "run")
+    found = header(result)
+    assert (found["license"], found["license_name"]) == ("other", "house-rules")
+
+
 def test_what_was_made_in_a_run_is_curated_with_its_licences(tmp_path: Path) -> None:
     made = run(tmp_path / "made", evol(tmp_path, licensed("mit", None)), Evolver())
     data = {"name": "Clean", "generator": {"use": "rows", "path": str(made.directory)}}
@@ -277,7 +303,9 @@ def test_a_licence_that_the_hub_does_not_know_is_another(tmp_path: Path) -> None
     found = header(run(tmp_path / "linked", evol(tmp_path), Evolver(), license="other", card=linked))
     assert (found["license"], found["license_name"]) == ("other", "house-rules")
     assert found["license_link"] == "https://example.org/rules"
-    assert header(run(tmp_path / "known", evol(tmp_path), Evolver(), license="CC BY 4.0"))["license"] == "cc-by-4.0"
+    for said, expected in (("CC BY 4.0", "cc-by-4.0"), ("OpenMDW 1.1", "openmdw-1.1"), ("Apple AMLR", "apple-amlr")):
+        known = run(tmp_path / expected, evol(tmp_path), Evolver(), license=said)
+        assert header(known)["license"] == expected
 
 
 def test_words_change_nothing_but_the_card(tmp_path: Path) -> None:
@@ -383,6 +411,20 @@ def test_the_methods_of_steps_are_cited_too(tmp_path: Path) -> None:
     selectors = [{"use": "k-center", "n": 3}]
     text = card(run(tmp_path / "run", evol(tmp_path), Evolver(), steps=steps, selectors=selectors))
     for paper in ("2304.12244", "broder1997resemblance", "2107.06499", "1708.00489"):
+        assert text.count(paper) == 1
+
+
+def test_the_signs_of_latex_in_a_title_are_escaped() -> None:
+    from llmsynth.papers import PAPERS
+
+    assert r"title = {{\#InsTag: Instruction" in PAPERS["instag"].bibtex
+    gopher = PAPERS["gopher"].bibtex
+    assert r"Analysis \& Insights" in gopher and "Francis Song and others}" in gopher
+
+
+def test_the_web_profile_cites_all_whose_rules_it_applies(tmp_path: Path) -> None:
+    text = card(run(tmp_path / "run", evol(tmp_path), Evolver(), steps=[{"use": "web-profile"}]))
+    for paper in ("2112.11446", "1910.10683", "2406.17557"):
         assert text.count(paper) == 1
 
 

@@ -230,6 +230,34 @@ async def test_faults_are_tried_again_and_being_told_to_wait_is_no_attempt(loopb
     assert rows.shape == (1, 8) and loopback.requests == 10
 
 
+async def test_a_wait_that_one_request_is_told_holds_all_back(loopback: Loopback) -> None:
+    loopback.faults = {0: Fault("status", 429, {"Retry-After": "0.4"})}
+    loopback.latency = (0.05, 0.05)
+    embedder = OpenAIEmbedder("e5", loopback.url, batch=1, concurrency=2)
+    assert (await embedder.embed([f"text {i}" for i in range(4)])).shape == (4, 8)
+    first, second, *later = loopback.times
+    assert second - first < 0.3 and min(later) - first > 0.4
+
+
+@pytest.mark.usefixtures("quick")
+async def test_however_often_an_endpoint_asks_to_wait_it_is_waited_for(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.limits._LONGEST_DOUBTED_WAIT", 0.001)
+    loopback.faults = dict.fromkeys(range(30), Fault("status", 429, {"Retry-After": "0"}))
+    assert (await OpenAIEmbedder("e5", loopback.url, attempts=1).embed(["a"])).shape == (1, 8)
+    assert loopback.requests == 31
+
+
+async def test_an_endpoint_in_trouble_that_says_to_come_at_once_is_waited_for_all_the_same(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.embed.openai._FIRST_WAIT", 0.1)
+    loopback.faults = dict.fromkeys(range(2), Fault("status", 503, {"Retry-After": "0"}))
+    await OpenAIEmbedder("e5", loopback.url, attempts=3).embed(["a"])
+    assert loopback.times[2] - loopback.times[0] > 0.05 + 0.1
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("fault", "requests", "error"),

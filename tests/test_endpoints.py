@@ -19,6 +19,7 @@ from llmsynth.journal import Journal
 from llmsynth.limits import Rates
 from llmsynth.model import Model
 from llmsynth.request import Message, Request
+from llmsynth.synthesis import open_run
 from tests.loopback import Fault, Loopback
 
 GONE = "http://127.0.0.1:9/v1"
@@ -157,6 +158,50 @@ async def test_a_wait_at_one_endpoint_is_none_at_the_others(journal: Journal, th
     await model.aclose()
     assert time.monotonic() - started < 10
     assert three[0].requests <= 2
+
+
+@pytest.mark.parametrize("told", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_an_endpoint_that_refuses_all_and_says_to_come_at_once_is_not_stormed(
+    journal: Journal, loopback: Loopback, told: str
+) -> None:
+    refusal = Fault("status", 429, {"Retry-After": told})
+    loopback.fault = lambda number, body: refusal if loopback.times[number] < loopback.times[0] + 1 else None
+    model = Model(OpenAIBackend("teacher", loopback.url), journal, concurrency=8)
+    done = await asyncio.gather(*(model.ask(request(number)) for number in range(8)))
+    await model.aclose()
+    assert not any(completion.failure for completion in done)
+    assert loopback.requests < 100  # by its word it would be thousands
+
+
+def two_roles(server: Loopback, journal: Journal, **judge: Any) -> tuple[Model, Model]:
+    """The models of two roles of a run, of the same model but for what the second one's recipe says."""
+    spec = {"use": "openai", "model": "m", "base_url": server.url}
+    models = {"default": spec, "judge": {**spec, "sampling": {"temperature": 0}, **judge}}
+    run, _ = open_run(Recipe.from_data({"generator": {"use": "self-instruct"}, "models": models}), journal, {}, 1)
+    return run.models["default"], run.models["judge"]
+
+
+@pytest.mark.parametrize(("name", "paused"), [("m", True), ("another", False)])
+async def test_a_wait_is_one_for_every_role_that_asks_the_same_model(
+    journal: Journal, loopback: Loopback, name: str, paused: bool
+) -> None:
+    first, second = two_roles(loopback, journal, model=name)
+    loopback.faults = {0: Fault("status", 429, {"Retry-After": "0.5"})}
+    waiting = asyncio.create_task(first.ask(request("first")))
+    await asyncio.sleep(0.1)
+    await second.ask(request("second"))
+    await waiting
+    await asyncio.gather(first.aclose(), second.aclose())
+    told, then, *_ = loopback.times
+    assert (then - told >= 0.49) == paused
+
+
+async def test_the_stricter_rate_of_two_roles_holds_for_both_together(journal: Journal, loopback: Loopback) -> None:
+    first, second = two_roles(loopback, journal, requests_per_second=50)
+    await asyncio.gather(*(model.ask(request(number)) for number in range(10) for model in (first, second)))
+    await asyncio.gather(first.aclose(), second.aclose())
+    assert loopback.times[-1] - loopback.times[0] > 18 / 50 - 0.02  # timers are late and early by some milliseconds
+    assert first.in_flight == second.in_flight == 0
 
 
 def recipe(base_url: Any, **more: Any) -> Recipe:

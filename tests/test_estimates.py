@@ -71,6 +71,15 @@ def test_alpacas_estimate_is_right_within_a_fifth_once_a_run_tells_the_survival(
     assert abs(stage.requests - made) <= max(1, 0.2 * made)
 
 
+def test_tokens_that_an_earlier_runs_server_did_not_count_are_not_taken_for_none(tmp_path: Path) -> None:
+    uncounted = recipe(40, use="alpaca")
+    report = synthesize(uncounted, tmp_path / "past").report
+    assert report["usage"]["instructions"]["prompt_tokens"] == 0
+    [told], [assumed] = estimate(uncounted, tmp_path / "past")[1], estimate(uncounted)[1]
+    assert told.prompt_tokens / told.requests == pytest.approx(assumed.prompt_tokens / assumed.requests, rel=0.01)
+    assert told.completion_tokens > 0
+
+
 @pytest.mark.parametrize(("most", "requests"), [(None, 2_500_000), (1_000, 1_000)])
 def test_ten_million_rows_are_estimated_at_once(most: int | None, requests: int) -> None:
     told, developed = Survival(new=8, accepted=4, kept=1).requests(10_000_000, most, lookahead=32, ahead=128)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmsynth import EvolInstruct, FakeBackend, Run
+from llmsynth import Completion, EvolInstruct, FakeBackend, Run
 from llmsynth.errors import PromptError
 from llmsynth.generators.evol_instruct import Elimination
 from llmsynth.generators.evol_instruct.operators import PACKS
@@ -218,6 +218,12 @@ async def test_e4_the_judge_compares_child_and_parent_before_the_answer_is_paid_
     )
     assert outcome.run.tally.dropped == {"no_information_gain": 6}
     assert not evolver.texts("responses")
+
+
+async def test_a_verdict_that_the_token_limit_cut_is_called_that(seeds: str, journal: Journal) -> None:
+    evolver = Evolver(equality=lambda a, b: Completion("Let us compare", "length"))
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1), evolver, journal)
+    assert outcome.run.tally.dropped == {"truncated": 6}
 
 
 @pytest.mark.parametrize("answer", ["Perhaps.", "", "Equal / Not Equal", "<think>\nLet me"])

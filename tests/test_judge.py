@@ -19,8 +19,11 @@ from llmsynth.prompts import Prompts, shipped_folder
 from llmsynth.request import Failure
 from llmsynth.rubric import rubric_of
 from llmsynth.steps._task import Columns
+from llmsynth.steps.consistency import SelfConsistency
+from llmsynth.steps.deita import Deita
 from llmsynth.steps.judge import Judge
 from llmsynth.steps.pairwise import PairwiseJudge
+from llmsynth.steps.tags import Tags
 from tests.judging import apply, asked, between, row, run_of
 
 MARKS = "No fault.\ncorrectness: 5\ncompliance: 4\nclarity: 3"
@@ -69,6 +72,26 @@ def test_an_unreadable_verdict_is_no_score_and_is_counted(journal: Journal) -> N
     told = run.notes["judge"]
     assert isinstance(told, dict)
     assert (told["scored"], told["unscored"]) == (1, {"unreadable_verdict": 2})
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "detail"),
+    [
+        (Judge(), "judge", "no mark for correctness, compliance, clarity"),
+        (PairwiseJudge(), "pairwise", "in both orders"),
+        (Tags(), "tags", ""),
+        (Deita(), "deita", "complexity"),
+        (SelfConsistency(samples=2), "self_consistency", "none of 2 answers tells a text"),
+    ],
+)
+def test_a_reply_that_the_token_limit_cut_before_it_said_anything_is_called_that(
+    journal: Journal, step: Any, name: str, detail: str
+) -> None:
+    run = run_of(journal, lambda request: Completion("<think>\nLet us see", "length"))
+    (done,) = apply(step, [row(prompt="Name a river.", chosen="good", rejected="bad")], run)
+    assert done.scores == {} and done.dropped is None
+    assert done.meta[f"{name}_unscored"] == (f"truncated: {detail}" if detail else "truncated")
+    assert run.notes[name]["unscored"] == {"truncated": 1}  # type: ignore[index]
 
 
 def test_a_request_that_failed_makes_the_record_fail_so_that_it_is_asked_again(journal: Journal) -> None:

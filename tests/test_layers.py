@@ -27,7 +27,7 @@ LAYERS = {
     2: "backends generators steps selectors curation generated selection rejudging early",
     # the assembly
     3: "card cards catalogue footprint layout prediction recipe recipe_text rethreshold finish synthesis estimate"
-    " export exported variety rating publish report",
+    " sharing export exported variety rating publish report",
     4: "cli __main__",
 }
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -15,6 +15,7 @@ transformers = pytest.importorskip("transformers")
 
 from llmsynth import Completion, FakeBackend, Record, Request  # noqa: E402
 from llmsynth.backends import _likelihood  # noqa: E402
+from llmsynth.backends._reward import Rater  # noqa: E402
 from llmsynth.backends.openai import OpenAIBackend  # noqa: E402
 from llmsynth.backends.pocket import FOLDER, PocketBackend  # noqa: E402
 from llmsynth.backends.reward import RewardBackend  # noqa: E402
@@ -22,7 +23,7 @@ from llmsynth.backends.transformers import TransformersBackend  # noqa: E402
 from llmsynth.errors import BackendError, RecipeError  # noqa: E402
 from llmsynth.journal import Journal  # noqa: E402
 from llmsynth.likelihood import Likelihood, chances, read, written  # noqa: E402
-from llmsynth.request import Message  # noqa: E402
+from llmsynth.request import Message, RequestFailedError  # noqa: E402
 from llmsynth.steps.deita import Deita  # noqa: E402
 from llmsynth.steps.likelihood import IFD, Perplexity, ifd  # noqa: E402
 from llmsynth.steps.reward import RewardModel  # noqa: E402
@@ -363,6 +364,15 @@ def test_an_answer_too_long_for_the_reward_model_is_not_cut(rater: Path, journal
     long, short = apply(RewardModel(), [row("long", output="1 " * 3000), ROWS[0]], run)
     assert long.meta["reward_unscored"].startswith("prompt_too_long")
     assert "reward" in short.scores
+
+
+def test_a_conversation_that_the_template_of_the_reward_model_refuses_fails_alone(rater: Path) -> None:
+    rating = Rater(str(rater), "cpu", "auto", False, 0)
+    rating.tokenizer.chat_template = "{% if messages | length > 2 %}{{ raise_exception('too many turns') }}{% endif %}a"
+    turns = (Message(role="user", content="a"), Message(role="assistant", content="b"))
+    fine, refused = rating.generate([Request("reward", turns), Request("reward", (*turns, *turns))])
+    assert isinstance(fine, Completion)
+    assert isinstance(refused, RequestFailedError) and "too many turns" in refused.message
 
 
 def test_a_language_model_is_no_reward_model(journal: Journal) -> None:

@@ -254,6 +254,22 @@ async def test_retry_after_holds_everybody_back(journal: Journal, limited: bool)
     assert len(times) == 13
 
 
+async def test_an_error_that_says_to_come_at_once_does_not_use_up_the_attempts_at_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.model._FIRST_WAIT", 0.1)
+    error = RequestFailedError("http_503", "loading", retryable=True, retry_after=0.0)
+    times: list[float] = []
+
+    def answer(request: Request) -> str:
+        times.append(time.monotonic())
+        raise error
+
+    completion = await Model(FakeBackend(answer), journal, attempts=3).ask(request("a"))
+    assert completion.failure is not None and completion.failure.attempts == len(times) == 3
+    assert times[1] - times[0] > 0.045 and times[2] - times[1] > 0.09
+
+
 async def test_busy_answers_without_a_time_are_waited_for_longer_and_longer(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,12 +16,14 @@ from llmsynth import Completion, Recipe, Request, synthesize
 from llmsynth.backends.fake import FakeBackend
 from llmsynth.budget import Budget, Caps, Usage
 from llmsynth.cli import main
+from llmsynth.embed.openai import OpenAIEmbedder
 from llmsynth.errors import BudgetError, RecipeError
 from llmsynth.estimate import estimate_table
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
-from llmsynth.prices import FREE, Price, prices_as_of, published_price
+from llmsynth.prices import FREE, Price, dollars, prices_as_of, published_price
 from llmsynth.request import Failure, Message
+from llmsynth.run import Run
 from tests.loopback import Fault, Loopback
 
 OPENAI = "https://api.openai.com/v1"
@@ -55,6 +57,14 @@ def test_a_price_is_found_by_endpoint_and_model_and_a_dated_name_has_that_of_the
 )
 def test_an_unknown_price_is_none_and_never_nothing(url: str, model: str) -> None:
     assert published_price(url, model) is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [(None, "unknown"), (0.0, "0.00"), (0.0042, "0.0042"), (3.2e-7, "3.2e-07"), (0.01, "0.01"), (1234.5, "1,234.50")],
+)
+def test_a_small_cost_is_not_rounded_to_nothing(cost: float | None, said: str) -> None:
+    assert dollars(cost) == said
 
 
 def test_a_file_of_the_users_own_goes_before_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +245,8 @@ def test_a_run_stops_at_its_cap_and_goes_on_when_it_is_raised(
     with pytest.raises(BudgetError) as caught:
         synthesize(echoes(loopback, caps=caps), tmp_path)
     assert f"raise caps.{name}" in caught.value.hint
+    told = {"cost": "0.20 US dollars", "tokens": "125 tokens", "requests": "25 requests"}[name]
+    assert f"the cap of {told} is reached" in caught.value.message
     kept = len(list(read_entries(tmp_path / "journal.jsonl")))
     assert kept == loopback.requests and 25 <= kept <= 25 + 4 and not (tmp_path / "report.json").exists()
     with pytest.raises(BudgetError):  # what the journal holds counts
@@ -243,6 +255,16 @@ def test_a_run_stops_at_its_cap_and_goes_on_when_it_is_raised(
     result = synthesize(echoes(loopback), tmp_path)
     assert result.complete and loopback.requests == 60
     assert result.report["usage"]["echo"]["replayed"] == kept
+
+
+def test_what_is_in_flight_when_a_cap_is_reached_is_kept_however_long_it_takes(
+    tmp_path: Path, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsynth.run._DRAIN_SECONDS", 0.05)
+    loopback.latency = (0.2, 0.4)
+    with pytest.raises(BudgetError):
+        synthesize(echoes(loopback, caps={"requests": 25}), tmp_path)
+    assert len(list(read_entries(tmp_path / "journal.jsonl"))) == loopback.requests == 25
 
 
 # after a run
@@ -285,6 +307,68 @@ def test_the_usage_of_the_report_is_the_sum_over_the_rows(tmp_path: Path, loopba
         assert told["answers"] == answers[stage] + len(late) + sum(told["failed"].values()) - rejected
 
 
+# vectors
+
+
+@pytest.fixture
+def priced(tmp_path: Path, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand dollars for a million tokens of what the server embeds."""
+    path = tmp_path / "prices.yaml"
+    path.write_text(f"as_of: 2031-05-06\nendpoints: {{'{loopback.url}': {{e5: {{prompt: 1000, completion: 0}}}}}}\n")
+    monkeypatch.setenv("LLMSYNTH_PRICES", str(path))
+
+
+@pytest.mark.usefixtures("priced")
+def test_what_an_endpoint_embeds_is_in_the_usage_of_the_report_and_in_the_status(
+    tmp_path: Path, loopback: Loopback, run_status: Any
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"instruction": f"River {n} of many"}) + "\n" for n in range(30)))
+    embedder = {"use": "openai", "model": "e5", "base_url": loopback.url, "batch": 10}
+    step = {"use": "semantic-duplicates", "on": ["instruction"], "embedder": embedder, "threshold": 1.0}
+    recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(rows)}, "steps": [step]})
+    used = synthesize(recipe, tmp_path / "run").report["usage"]["embeddings"]
+    assert (used["answers"], used["replayed"], used["prompt_tokens"], used["cost"]) == (3, 0, 120, 0.12)
+    out = run_status(tmp_path / "run")
+    assert "embeddings: 3 answers, 120 + 0 tokens" in out and "spent: 0.12 US dollars" in out
+    (tmp_path / "run" / "report.json").unlink()
+    again = synthesize(recipe, tmp_path / "run").report["usage"]["embeddings"]
+    assert (again["answers"], again["replayed"], loopback.requests) == (3, 3, 3)
+    assert again == {**used, "replayed": 3}
+    (tmp_path / "run" / "report.json").unlink()
+    assert "embeddings: 3 answers, 120 + 0 tokens\nspent: 0.12 US dollars" in run_status(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("priced")
+@pytest.mark.parametrize("caps", [Caps(cost=0.03), Caps(tokens=30), Caps(requests=2)])
+async def test_a_cap_holds_for_vectors_too_and_those_paid_for_before_count(
+    tmp_path: Path, loopback: Loopback, caps: Caps
+) -> None:
+    texts = [f"text number {n}" for n in range(40)]
+
+    async def embedded(caps: Caps) -> Run:
+        run = Run({}, directory=tmp_path, budget=Budget(caps))
+        vectors = run.vectors(OpenAIEmbedder("e5", loopback.url, batch=5, concurrency=1))
+        for start in range(0, 40, 10):
+            await vectors.of(texts[start : start + 10])
+        return run
+
+    with pytest.raises(BudgetError, match="cap"):
+        await embedded(caps)
+    assert loopback.requests == 2
+    with pytest.raises(BudgetError, match="cap"):
+        await embedded(caps)
+    assert loopback.requests == 2
+    run = await embedded(Caps())
+    assert loopback.requests == 8 and (run.embeddings.requests, run.embeddings.replayed) == (8, 2)
+
+
+async def test_vectors_without_a_price_or_a_count_cost_unknown(tmp_path: Path, loopback: Loopback) -> None:
+    run = Run({}, directory=tmp_path)
+    await run.vectors(OpenAIEmbedder("e5", loopback.url)).of(["a text"])
+    assert run.embeddings.cost is None and run.budget.tokens == 2
+
+
 @pytest.fixture
 def run_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     def call(run: Path) -> str:
@@ -314,7 +398,7 @@ def test_status_of_a_run_that_was_stopped_tells_done_spent_and_left(
         synthesize(echoes(loopback, caps={"requests": 40}, target=55), tmp_path)
     out = run_status(tmp_path)
     assert "echo: 40 answers, 80 + 120 tokens" in out
-    assert "spent: 0.3200 US dollars" in out
+    assert "spent: 0.32 US dollars" in out
     told = re.search(r"so far: (\d+) kept \+ 0 dropped \+ 0 failed = (\d+) rows", out)
     assert told and 40 - 4 <= int(told.group(1)) == int(told.group(2)) <= 40
     assert f"left: {55 - int(told.group(1))} of 55 rows wanted" in out

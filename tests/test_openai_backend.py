@@ -95,7 +95,16 @@ def raw(body: Any) -> Fault:
 
 @pytest.mark.parametrize(
     "usage",
-    [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "12", "completion_tokens": 1.5}, {"prompt_tokens": []}],
+    [
+        None,
+        {},
+        [1],
+        "many",
+        {"prompt_tokens": None},
+        {"prompt_tokens": "12", "completion_tokens": 1.5},
+        {"prompt_tokens": []},
+        {"prompt_tokens": -3, "completion_tokens": True},
+    ],
 )
 async def test_usage_that_is_missing_or_odd_is_unknown(loopback: Loopback, usage: Any) -> None:
     reply = {"choices": [{"message": {"content": "fine"}}], "usage": usage}
@@ -120,12 +129,19 @@ async def test_half_a_surrogate_pair_in_a_reply_is_half_an_answer_not_none(loopb
         {"choices": [{}]},
         {"choices": [{"message": {}}]},
         {"choices": [{"message": {"content": [{"type": "text"}]}}]},
-        {"choices": [{"message": {"content": "x"}}], "usage": [1]},
     ],
 )
 async def test_a_reply_without_a_completion_is_a_failure_worth_another_try(loopback: Loopback, reply: Any) -> None:
     error = await failure(loopback, raw(reply if reply is not None else "null"))
     assert (error.kind, error.retryable) == ("bad_reply", True)
+
+
+@pytest.mark.parametrize("message", [{"role": "assistant"}, {"content": None}, {"content": ""}])
+async def test_an_answer_that_was_withheld_is_called_that_whether_or_not_there_is_a_content(
+    loopback: Loopback, message: dict[str, Any]
+) -> None:
+    loopback.fault = lambda number, body: raw({"choices": [{"message": message, "finish_reason": "content_filter"}]})
+    assert await ask(loopback) == Completion("", "content_filter")
 
 
 @pytest.mark.parametrize("reason", ["abort", "error"])
@@ -246,11 +262,84 @@ async def test_wrong_keys_and_unknown_models_have_errors_of_their_own(
     assert "OPENAI_API_KEY" in caught.value.hint or "teacher" in caught.value.hint
 
 
-async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(loopback: Loopback) -> None:
-    said = {"error": {"message": "The model 'teacher' does not exist", "code": "model_not_found"}}
-    loopback.fault = lambda number, body: Fault("status", 400, body=said)
-    with pytest.raises(ModelNotFoundError, match="does not exist"):
+@pytest.mark.parametrize(
+    ("code", "kind", "retryable", "limited"),
+    [(429, "http_429", True, True), (502, "http_502", True, False), (400, "http_400", False, False)],
+)
+async def test_an_error_that_comes_under_status_200_is_of_the_class_that_it_names(
+    loopback: Loopback, code: int, kind: str, retryable: bool, limited: bool
+) -> None:
+    said = {"error": {"code": code, "message": "Rate limited upstream"}}
+    error = await failure(loopback, Fault("status", 200, body=said))
+    assert (error.kind, error.retryable, error.limited) == (kind, retryable, limited)
+    assert error.message == "Rate limited upstream"
+
+
+@pytest.mark.parametrize("code", ["429", 200, True, None])
+async def test_an_error_under_status_200_that_names_no_status_is_a_bad_reply(loopback: Loopback, code: Any) -> None:
+    error = await failure(loopback, Fault("status", 200, body={"error": {"code": code, "message": "Oh"}}))
+    assert error.kind == "bad_reply"
+
+
+async def test_a_wrong_key_told_under_status_200_ends_the_run(loopback: Loopback) -> None:
+    said = {"error": {"code": 401, "message": "No such user"}}
+    loopback.fault = lambda number, body: Fault("status", 200, body=said)
+    with pytest.raises(AuthenticationError, match="No such user"):
         await ask(loopback)
+
+
+NEWER = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+
+async def test_a_model_that_knows_the_limit_on_tokens_by_its_newer_name_gets_it_by_that(loopback: Loopback) -> None:
+    refusal = Fault("status", 400, body={"error": {"message": NEWER, "code": "unsupported_parameter"}})
+    loopback.fault = lambda number, body: refusal if "max_tokens" in body else None
+    loopback.latency = (0.02, 0.02)
+    async with backend(loopback) as opened:
+        await asyncio.gather(opened.complete(REQUEST), opened.complete(REQUEST))
+        await opened.complete(REQUEST)
+    limits = [(body.get("max_tokens"), body.get("max_completion_tokens")) for body in loopback.bodies]
+    assert limits == [(7, None), (7, None), (None, 7), (None, 7), (None, 7)]
+
+
+@pytest.mark.parametrize("said", ["max_tokens is too large", "max_completion_tokens is too large"])
+async def test_a_limit_on_tokens_that_is_refused_for_itself_is_tried_once(loopback: Loopback, said: str) -> None:
+    error = await failure(loopback, Fault("status", 400, body={"error": {"message": said}}))
+    assert error.kind == "http_400" and loopback.requests == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "No", "code": "model_not_found"},
+        {"message": "The model 'teacher' does not exist", "code": 400},
+        {"message": "Model Not Exist", "code": "invalid_request_error"},
+        {"message": "Invalid model: teacher", "code": "1500"},
+        {"message": "Unknown model teacher"},
+        {"message": "model 'teacher' was not found"},
+    ],
+)
+async def test_an_unknown_model_that_comes_as_a_bad_request_ends_the_run_too(
+    loopback: Loopback, error: dict[str, Any]
+) -> None:
+    loopback.fault = lambda number, body: Fault("status", 400, body={"error": error})
+    with pytest.raises(ModelNotFoundError, match=error["message"]) as caught:
+        await ask(loopback)
+    assert "does the endpoint serve 'teacher'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "'temperature' does not support 0.5 with this model",
+        "This model's maximum context length is 4096 tokens",
+        "The model does not support image inputs",
+        "unknown field 'model_options'",
+    ],
+)
+async def test_a_bad_request_that_speaks_of_a_model_otherwise_fails_its_row(loopback: Loopback, message: str) -> None:
+    error = await failure(loopback, Fault("status", 400, body={"error": {"message": message}}))
+    assert (error.kind, error.retryable) == ("http_400", False)
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "insufficient_quota"), (402, "")])

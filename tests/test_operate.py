@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -11,7 +12,12 @@ from typing import Any
 
 import pytest
 
+from llmsynth.backends.openai import OpenAIBackend
 from llmsynth.cli import main
+from llmsynth.cli.make import model_spec
+from llmsynth.journal import Journal
+from llmsynth.model import Model
+from llmsynth.request import Message, Request
 from llmsynth.trouble import Trouble
 from tests.loopback import Fault, Loopback
 
@@ -84,7 +90,7 @@ def test_check_asks_for_each_alone_where_both_are_refused(llmsynth: Call, loopba
 def test_check_notices_a_server_that_takes_no_notice(llmsynth: Call, loopback: Loopback) -> None:
     _, out, _ = llmsynth("check", "teacher", "--base-url", loopback.url)
     lines = told(out)
-    assert lines["structured output"] == "no (the server takes no notice of it)"
+    assert lines["structured output"] == "no (no notice is taken of a schema)"
     assert lines["logprobs"] == "no"
 
 
@@ -121,6 +127,27 @@ def test_check_explains_a_server_that_is_not_there_and_a_wrong_key(llmsynth: Cal
     assert code == 1 and "cannot reach" in err and "Traceback" not in err
 
 
+def test_check_goes_on_to_the_next_model_after_one_that_cannot_be_used(llmsynth: Call, loopback: Loopback) -> None:
+    loopback.fault = lambda number, body: Fault("status", 404) if body["model"] == "gone" else able(number, body)
+    code, out, err = llmsynth("check", "gone", "there", "--base-url", loopback.url)
+    gone, there = map(told, out.split("\n\n"))
+    assert code == 1 and "error: " in err and "answered 404" in err and "hint: does the endpoint serve 'gone'" in err
+    assert gone == {"model": "gone"} and (there["model"], there["structured output"]) == ("there", "yes")
+
+
+def test_check_tells_the_same_of_a_model_in_this_process(llmsynth: Call) -> None:
+    pytest.importorskip("torch")
+    code, out, _ = llmsynth("check", "pocket")
+    lines = told(out)
+    assert code == 0 and lines["model"] == "llmsynth-pocket" and lines["latency"].endswith("s")
+    assert lines["structured output"].startswith("no (") and lines["logprobs"] == "yes"
+
+
+@pytest.mark.parametrize("use", ["vllm", "transformers"])
+def test_a_model_of_the_hub_is_named_with_what_runs_it(use: str) -> None:
+    assert model_spec(f"{use}:Qwen/Qwen3-8B", "", "") == {"use": use, "model": "Qwen/Qwen3-8B"}
+
+
 def write_recipe(server: Loopback, **more: Any) -> None:
     spec = {"use": "openai", "model": "m", "base_url": server.url, "attempts": 1, **more}
     recipe = {"generator": {"use": "tests.plugins:Echoes", "count": 40}, "models": {"default": spec}}
@@ -135,7 +162,7 @@ def test_retry_asks_the_failed_rows_again_and_nothing_else(llmsynth: Call, loopb
     write_recipe(loopback)
     loopback.fault = sometimes
     code, _, err = llmsynth("run", "recipe.yaml", "-o", "out")
-    assert code == 3 and "10 failed" in err
+    assert code == 3 and "10 failed" in err and "tokens, cost unknown; all asked" in err
     _, out, _ = llmsynth("status", "out")
     assert "echo: 5 failed with http_500" in out and "echo: 5 failed with http_502" in out
     assert "left: 10 failed rows, which `llmsynth retry out` asks again" in out
@@ -158,10 +185,11 @@ def test_retry_needs_a_run(llmsynth: Call) -> None:
 def test_status_tells_what_was_spent_by_stage(llmsynth: Call, loopback: Loopback) -> None:
     loopback.fault = able
     write_recipe(loopback, price={"prompt": 1000.0, "completion": 2000.0})
-    llmsynth("run", "recipe.yaml", "-o", "out")
+    _, _, err = llmsynth("run", "recipe.yaml", "-o", "out")
+    assert "40 requests, 0 answers reused, 560 tokens, 0.76 US dollars; all asked" in err
     _, out, _ = llmsynth("status", "out")
     assert "echo: 40 answers, 360 + 200 tokens" in out
-    assert "spent: 0.7600 US dollars" in out
+    assert "spent: 0.76 US dollars" in out
 
 
 def test_an_error_is_logged_once_with_its_message_then_as_counts(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,3 +207,22 @@ def test_an_error_is_logged_once_with_its_message_then_as_counts(caplog: pytest.
         "m: timeout: no answer",
         "m: http_429 x 312, timeout x 3",
     ]
+
+
+async def test_a_long_wait_is_told_once(loopback: Loopback, journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    loopback.fault = lambda number, body: Fault("status", (429, 503)[number % 2], {"Retry-After": "3600"})
+    model = Model(OpenAIBackend("m", loopback.url), journal)
+    asked = Request("test", (Message(role="user", content="Largest river?"),))
+    waiting = [asyncio.create_task(model.ask(asked)) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    await model.aclose()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    [record] = caplog.records
+    assert "m: the endpoint asks to wait for 3,600 s" in record.getMessage()
+
+
+def test_a_short_wait_is_not_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble("m")
+    trouble.wait(20.0, 0.0)
+    assert not caplog.records

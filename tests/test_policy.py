@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,25 @@ async def test_a_run_that_ended_between_two_tries_goes_on_with_the_second_and_pa
     assert entries[completion.key] == "stop" and sorted(entries.values()) == ["length", "stop"]
 
 
+async def test_a_second_try_that_waits_for_its_turn_when_the_run_ends_is_not_sent(journal: Journal) -> None:
+    asked = []
+
+    class Slow(FakeBackend):
+        async def complete(self, request: Request) -> Completion:
+            asked.append(request)
+            await asyncio.sleep(0.1)
+            return Completion("cut", "length")
+
+    model = Model(Slow(lambda request: ""), journal, concurrency=1, policy=FinishPolicy(on_length="retry"))
+    waiting = [asyncio.create_task(model.ask(request())) for _ in range(2)]
+    await asyncio.sleep(0.15)
+    assert model.in_flight == 1
+    await model.drain(5)
+    assert len(asked) == len(list(read_entries(journal.path))) == 2
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await model.aclose()
+
+
 async def test_an_answer_that_the_provider_withheld_is_rejected_or_kept(tmp_path: Path) -> None:
     def withheld(asked: Request) -> Completion:
         return Completion("", "content_filter")
@@ -139,11 +159,18 @@ async def test_an_answer_that_the_provider_withheld_is_rejected_or_kept(tmp_path
 
 
 @pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "The prompt triggered the policy", "code": "content_filter"}),
+        (403, {"message": "Your input was flagged", "code": 403, "metadata": {"flagged_input": "how to"}}),
+        (403, {"message": "Not allowed", "code": "content_policy_violation"}),
+    ],
+)
 async def test_a_prompt_that_the_provider_refuses_is_called_that_and_tried_once(
-    journal: Journal, loopback: Loopback
+    journal: Journal, loopback: Loopback, status: int, error: dict[str, Any]
 ) -> None:
-    said = {"error": {"message": "The prompt triggered the policy", "code": "content_filter"}}
-    loopback.fault = lambda number, body: Fault("status", 400, body=said)
+    loopback.fault = lambda number, body: Fault("status", status, body={"error": error})
     model = Model(OpenAIBackend("teacher", loopback.url), journal)
     completion = await model.ask(request())
     await model.aclose()

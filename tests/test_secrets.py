@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
 import json
 import logging
@@ -16,13 +18,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from llmsynth import Recipe, synthesize
+from llmsynth import FakeBackend, Recipe, synthesize
 from llmsynth.backends.openai import OpenAIBackend
 from llmsynth.embed.openai import OpenAIEmbedder
 from llmsynth.errors import AuthenticationError, BackendError, LlmsynthError, RecipeError, UnavailableError
 from llmsynth.journal import Journal
 from llmsynth.model import Model
 from llmsynth.request import Message, Request
+from llmsynth.synthesis import open_run
 from tests.batch_server import BatchServer
 from tests.loopback import Fault, Loopback, Mixture
 
@@ -133,6 +136,26 @@ async def test_a_prompt_that_holds_the_key_is_neither_sent_nor_written(
     assert loopback.requests == 0 and KEY not in told
 
 
+@pytest.mark.parametrize("told", ["prompt", "answer"])
+def test_a_text_that_holds_the_key_of_another_model_of_the_run_is_not_written(
+    tmp_path: Path, loopback: Loopback, told: str
+) -> None:
+    judge = {"use": "openai", "model": "m", "base_url": loopback.url, "api_key_env": "TEACHER_KEY"}
+    local = {"use": "fake", "function": "tests.plugins:last_words"}
+    recipe = Recipe.from_data(
+        {"generator": {"use": "tests.plugins:Echoes", "count": 3}, "models": {"default": local, "judge": judge}}
+    )
+    said = FakeBackend(lambda request: f"Call it with {KEY}" if request.messages[0]["content"] == "Task: 1" else "x")
+    asked = Request("test", (Message(role="user", content=f"{KEY} 1"),))
+    with pytest.raises(BackendError, match="holds the key that TEACHER_KEY names") as caught:
+        if told == "prompt":
+            with contextlib.closing(Journal(tmp_path / "run" / "journal.jsonl")) as journal:
+                asyncio.run(open_run(recipe, journal, {}, None)[0].models["default"].ask(asked))
+        else:
+            synthesize(recipe, tmp_path / "run", backends={"default": said})
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + everything_in(tmp_path)
+
+
 async def test_a_text_that_holds_the_key_is_not_sent_to_be_embedded(loopback: Loopback) -> None:
     embedder = OpenAIEmbedder("m", loopback.url, "TEACHER_KEY")
     with pytest.raises(BackendError, match="holds the key that TEACHER_KEY names") as caught:
@@ -188,6 +211,14 @@ async def test_the_password_of_a_proxy_is_told_nowhere(
 def test_a_key_in_the_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(RecipeError, match="goes on behind its path") as caught:
         OpenAIBackend("teacher", url)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\nexport B=2", f"“{KEY}”", f"{KEY} {KEY}", f"{KEY}\t1"])
+def test_a_key_that_no_header_takes_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("TEACHER_KEY", key)
+    with pytest.raises(AuthenticationError, match="TEACHER_KEY holds is no key") as caught:
+        OpenAIBackend("teacher", "http://localhost:1/v1", api_key_env="TEACHER_KEY")
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from llmsynth import Recipe, Request, synthesize
+from llmsynth import Completion, FakeBackend, Recipe, Request, synthesize
 from llmsynth.estimate import estimate, estimate_table
 from llmsynth.forecast import Expected
 from llmsynth.journal import Journal
@@ -112,11 +112,12 @@ def test_an_earlier_run_tells_how_many_rows_come_to_a_step_and_what_it_takes(tmp
     steps = [{"use": "where", "keep": '"1" in instruction'}, {"use": "judge"}]
     wanted = recipe(rows(tmp_path / "rows.jsonl"), steps)
     assert estimate(wanted)[1][0].requests == 60
-    usage = synthesize(wanted, tmp_path / "past").report["usage"]["judge"]
+    counting = FakeBackend(lambda request: Completion(reply(request), "stop", 70, 30))
+    usage = synthesize(wanted, tmp_path / "past", backends={"default": counting}).report["usage"]["judge"]
     more = recipe(rows(tmp_path / "more.jsonl", 600), steps)
     [told] = estimate(more, tmp_path / "past")[1]
     assert told.requests == 10 * usage["answers"] < 600
-    assert told.prompt_tokens == 10 * usage["prompt_tokens"]
+    assert told.prompt_tokens == 10 * usage["prompt_tokens"] > 0
 
 
 def test_rows_that_are_to_be_made_are_scored_as_often_as_there_are_rows_wanted() -> None:

@@ -154,6 +154,25 @@ async def test_a_prompt_beyond_the_window_fails_alone(folder: Path) -> None:
     assert isinstance(third, Completion)
 
 
+REFUSING = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    "{{ m.content }}{% endfor %}"
+)
+
+
+async def test_a_conversation_that_the_chat_template_refuses_fails_alone(folder: Path) -> None:
+    backend = await loaded(folder)
+    backend._engine.tokenizer.chat_template = REFUSING
+    refused = dataclasses.replace(request("b"), messages=(Message(role="system", content="s"), *request("b").messages))
+    likely = [dataclasses.replace(one, continuations=("c",)) for one in (request("a"), refused, request("c"))]
+    for requests in ([request("a"), refused, request("c")], likely):
+        first, second, third = backend._engine.generate(requests)
+        assert isinstance(second, RequestFailedError) and (second.kind, second.retryable) == ("refused", False)
+        assert "no system turn" in second.message
+        assert isinstance(first, Completion) and isinstance(third, Completion)
+    await backend.aclose()
+
+
 def out_of_cuda_memory() -> None:
     raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 

@@ -75,7 +75,7 @@ async def test_what_was_made_is_told_beside_its_seeds() -> None:
     assert told["sets"]["kept"]["self_bleu"] > told["sets"]["seeds"]["self_bleu"]
     assert told["sets"]["kept"]["verb_objects"]["top"].keys() == {"write poem"}
     said = line({"diversity": told})
-    assert said.startswith(f"diversity of {told['texts']} kept: distinct-2 ")
+    assert said.startswith(f"diversity, {told['texts']} drawn of each: distinct-2 ")
     assert "(seeds 0." in said
 
 
@@ -125,5 +125,5 @@ def test_it_is_printed_with_the_scores(llmsynth: Any) -> None:  # noqa: F811
     assert any(line.startswith("heuristics: 0.") and line.endswith(" with length") for line in lines)
     assert not any(line.startswith("heuristics_") for line in lines)
     assert "kept by skill, the least first: code 0% of 30, geography 100% of 60" in lines
-    assert any(line.startswith("diversity of 60 kept: distinct-2 ") and "Vendi score" in line for line in lines)
+    assert any(line.startswith("diversity, 60 drawn of each: distinct-2 ") and "Vendi score" in line for line in lines)
     assert "kept by skill, the least first: code 0% of 30" in llmsynth("status", "out").out

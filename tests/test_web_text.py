@@ -78,6 +78,9 @@ async def test_c4_takes_out_lines_and_drops_by_what_is_left() -> None:
     assert await verdict(C4(), " ".join(SENTENCES[:5])) == ""
     assert await verdict(C4(), f"{PAGE}\nIt was Lorem Ipsum all along.") == "c4_lorem_ipsum"
     assert await verdict(C4(), f"{PAGE}\nThe set {{1, 2}} is finite.") == "c4_curly_bracket"
+    published = C4(sentences=3, words=5)
+    assert await verdict(published, "\n".join(SENTENCES[:3])) == ""
+    assert await verdict(published, "\n".join([*SENTENCES[:2], "It is known."])) == "c4_sentences"
     without = PAGE.replace(".", "")
     assert await verdict(C4(), without) == "c4_sentences"
     assert await verdict(C4(terminal_punctuation=False), without) == ""

@@ -39,12 +39,16 @@ class BatchApi:
 
     async def upload(self, name: str, data: bytes) -> str:
         """Upload an input file; its id."""
+
+        async def once() -> Any:
+            return _sound(await self._client.files.create(file=(name, data), purpose="batch"), "id")
+
         made = await self._call(
-            lambda: self._client.files.create(file=(name, data), purpose="batch"),
+            once,
             _FEW,
             "has the endpoint a batch API? `use: openai` asks for the same rows one by one",
         )
-        return made.id
+        return str(made.id)
 
     async def create(self, file: str, path: str, window: str, uploaded: float, uncertain: bool) -> Any:
         """Make the job of an input file; where it is `uncertain` whether it has one, look for that first."""
@@ -55,11 +59,12 @@ class BatchApi:
             if look and (found := await self._find(file, uploaded)) is not None:
                 return found
             look = True
-            return await self._client.batches.create(
+            made = await self._client.batches.create(
                 input_file_id=file,
                 endpoint=path,  # type: ignore[arg-type]
                 completion_window=window,  # type: ignore[arg-type]
             )
+            return _sound(made, "id", "status")
 
         return await self._call(
             once,
@@ -72,13 +77,23 @@ class BatchApi:
         hint = (
             "if it is gone for good, delete its lines from batches.jsonl: its rows are then asked, and paid for, anew"
         )
-        return await self._call(lambda: self._client.batches.retrieve(job), _MANY, hint)
+
+        async def once() -> Any:
+            return _sound(await self._client.batches.retrieve(job), "id", "status")
+
+        return await self._call(once, _MANY, hint)
 
     async def download(self, file: str) -> bytes:
         """A file that a job has written."""
         hint = "if it has expired, delete its job from batches.jsonl: its rows are then asked, and paid for, anew"
-        answer = await self._call(lambda: self._client.files.content(file), _MANY, hint)
-        return bytes(answer.content)
+
+        async def once() -> bytes:
+            data = bytes((await self._client.files.content(file)).content)
+            if data.strip() and b'"custom_id"' not in data:  # else every row of it would be paid for again
+                raise _OddReplyError
+            return data
+
+        return await self._call(once, _MANY, hint)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -86,11 +101,14 @@ class BatchApi:
 
     async def _find(self, file: str, uploaded: float) -> Any:
         """The job made of an input file, if there is one. The newest are listed first."""
-        async for job in self._client.batches.list(limit=100):
-            if job.input_file_id == file:
-                return job
-            if job.created_at < uploaded - _CLOCKS_APART:
-                break
+        try:
+            async for job in self._client.batches.list(limit=100):
+                if job.input_file_id == file:
+                    return _sound(job, "id", "status")
+                if job.created_at < uploaded - _CLOCKS_APART:
+                    break
+        except (AttributeError, TypeError):  # it is no list of jobs
+            raise _OddReplyError from None
         return None
 
     async def _call(self, make: Callable[[], Awaitable[T]], attempts: int, if_missing: str) -> T:
@@ -108,6 +126,14 @@ class BatchApi:
                         "run the same command again to go on: what was submitted is not submitted again",
                     ) from None
                 wait = _backoff(failed)
+            except (_OddReplyError, ValueError, openai.APIResponseValidationError):
+                failed += 1
+                if failed >= attempts:
+                    raise BackendError(
+                        f"{self._url} answers, but not as a batch API does ({failed} attempts)",
+                        "run the same command again to go on: what was submitted is not submitted again",
+                    ) from None
+                wait = _backoff(failed)
             except openai.APIStatusError as error:
                 refusal = self._refusal(error.status_code, error.response.headers, error.response.content)
                 if isinstance(refusal, ModelNotFoundError):
@@ -121,9 +147,20 @@ class BatchApi:
                         "run the same command again to go on: what was submitted is not submitted again",
                     ) from None
                 waited += 1
-                wait = _backoff(waited) if refusal.retry_after is None else refusal.retry_after
+                wait = max(_backoff(waited), refusal.retry_after or 0.0)
             log.info("%s: trying again in %.1f s", self._url, wait)
             await asyncio.sleep(wait)
+
+
+class _OddReplyError(Exception):
+    """What came under status 200 is something else, such as the page of a proxy."""
+
+
+def _sound(reply: Any, *names: str) -> Any:
+    """The reply, which has to hold texts under these names. The client takes whatever is JSON, and even what is not."""
+    if not all(isinstance(getattr(reply, name, None), str) for name in names):
+        raise _OddReplyError
+    return reply
 
 
 def _backoff(attempt: int) -> float:

@@ -13,7 +13,7 @@ import transformers
 
 from llmsynth.backends._likelihood import likelihoods
 from llmsynth.backends._loading import is_out_of_memory, load, window_of
-from llmsynth.backends._local import too_long
+from llmsynth.backends._local import templated, too_long
 from llmsynth.request import Completion, Request, RequestFailedError
 
 log = logging.getLogger(__name__)
@@ -38,16 +38,22 @@ class Engine:
     def generate(self, requests: list[Request]) -> list[Completion | RequestFailedError | None]:
         """One answer per request, in order; None for those that found no room in memory beside the ones before them.
 
-        A prompt that is too long for the model, or for the memory even alone, fails its own row only. Requests for
-        continuations come by themselves.
+        A prompt that is too long for the model, or for the memory even alone, or that the chat template refuses, fails
+        its own row only. Requests for continuations come by themselves.
         """
         if requests[0].continuations:
             return likelihoods(self, requests)
-        texts = [self.text_of(request) for request in requests]
+        answers: list[Completion | RequestFailedError | None] = [None] * len(requests)
+        texts = [""] * len(requests)
+        for i, request in enumerate(requests):
+            try:
+                texts[i] = self.text_of(request)
+            except RequestFailedError as refusal:
+                answers[i] = refusal
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        answers: list[Completion | RequestFailedError | None] = [
-            None if length < self.window else too_long(length, self.window) for length in lengths
-        ]
+        for i, length in enumerate(lengths):
+            if length >= self.window:
+                answers[i] = too_long(length, self.window)
         fitting = [i for i, answer in enumerate(answers) if answer is None]
         longest = [length + self._limit(request, length) for request, length in zip(requests, lengths, strict=True)]
         while fitting:
@@ -120,12 +126,10 @@ class Engine:
         return [row.completion(self.tokenizer) for row in rows]
 
     def text_of(self, request: Request) -> str:
-        """The prompt as the model is given it."""
+        """The prompt as the model is given it. Raises `RequestFailedError`."""
         if self.tokenizer.chat_template is None:
             return request.messages[-1]["content"]
-        return str(
-            self.tokenizer.apply_chat_template(list(request.messages), tokenize=False, add_generation_prompt=True)
-        )
+        return templated(self.tokenizer, request.messages)
 
 
 class _Row:

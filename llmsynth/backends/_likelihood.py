@@ -29,10 +29,11 @@ def likelihoods(engine: Any, requests: list[Request]) -> list[Completion | Reque
     answers: list[Completion | RequestFailedError | None] = [None] * len(requests)
     rows: list[list[_Row]] = []
     for i, request in enumerate(requests):
-        made = _rows(engine, request)
-        rows.append(made if isinstance(made, list) else [])
-        if isinstance(made, RequestFailedError):
-            answers[i] = made
+        try:
+            rows.append(_rows(engine, request))
+        except RequestFailedError as refusal:
+            rows.append([])
+            answers[i] = refusal
     waiting = [i for i, answer in enumerate(answers) if answer is None]
     capacity = _LOGITS // int(engine.model.get_output_embeddings().weight.shape[0])
     while waiting:
@@ -73,14 +74,14 @@ class _Row:
         return len(self.tokens)
 
 
-def _rows(engine: Any, request: Request) -> list[_Row] | RequestFailedError:
+def _rows(engine: Any, request: Request) -> list[_Row]:
     before = _before(engine, request)
     texts = [engine.tokenizer(text, add_special_tokens=False)["input_ids"] for text in request.continuations]
     if any(len(text) < (1 if before else 2) for text in texts):
-        return RequestFailedError("empty_text", "a text of no token has no likelihood", retryable=False)
+        raise RequestFailedError("empty_text", "a text of no token has no likelihood", retryable=False)
     longest = len(before) + max(map(len, texts))
     if longest > engine.window:
-        return too_long(longest, engine.window)
+        raise too_long(longest, engine.window)
     if len({(len(text), *text[:-1]) for text in texts}) == 1:
         shared = texts[0][:-1]
         return [_Row([*before, *shared], len(before) or 1, [text[-1] for text in texts])]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import jinja2
 
 from llmsynth.errors import ModelNotFoundError
-from llmsynth.request import RequestFailedError
+from llmsynth.request import Message, RequestFailedError
 from llmsynth.text import fingerprint, shorten
 
 _PIECES, _PIECE = 16, 4096
@@ -65,6 +69,17 @@ def cannot_load(what: str, error: Exception) -> ModelNotFoundError:
 def too_long(tokens: int, window: int) -> RequestFailedError:
     """The error for a prompt that leaves no room for an answer."""
     return RequestFailedError("prompt_too_long", f"{tokens} tokens, the model takes {window}", retryable=False)
+
+
+def templated(tokenizer: Any, messages: Sequence[Message], *, asks: bool = True) -> str:
+    """A conversation as the model's chat template writes it, up to where the assistant begins if it `asks`.
+
+    Raises `RequestFailedError` for one that the template refuses, as some do with a system's turn.
+    """
+    try:
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=asks))
+    except jinja2.TemplateError as error:
+        raise RequestFailedError("refused", f"the chat template: {error}", retryable=False) from error
 
 
 def _sample(path: Path) -> str:

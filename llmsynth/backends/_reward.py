@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from llmsynth.backends._loading import is_out_of_memory, load, window_of
-from llmsynth.backends._local import too_long
+from llmsynth.backends._local import templated, too_long
 from llmsynth.errors import BackendError
 from llmsynth.request import Completion, Request, RequestFailedError
 
@@ -36,14 +36,21 @@ class Rater:
     def generate(self, requests: list[Request]) -> list[Completion | RequestFailedError | None]:
         """The reward of each conversation, in order, as the text of a completion.
 
-        One that is too long for the model, or for the memory even alone, fails by itself; it is never cut, as the end
-        of the answer is what it is about.
+        One that is too long for the model, or for the memory even alone, or that the chat template refuses, fails by
+        itself; it is never cut, as the end of the answer is what it is about.
         """
-        encoded = [self._encoded(request) for request in requests]
+        answers: list[Completion | RequestFailedError | None] = [None] * len(requests)
+        encoded: list[dict[str, list[int]]] = []
+        for i, request in enumerate(requests):
+            try:
+                encoded.append(self._encoded(request))
+            except RequestFailedError as refusal:
+                encoded.append({"input_ids": []})
+                answers[i] = refusal
         lengths = [len(row["input_ids"]) for row in encoded]
-        answers: list[Completion | RequestFailedError | None] = [
-            None if length <= self.window else too_long(length, self.window) for length in lengths
-        ]
+        for i, length in enumerate(lengths):
+            if length > self.window:
+                answers[i] = too_long(length, self.window)
         waiting = [i for i, answer in enumerate(answers) if answer is None]
         together = len(waiting)
         while waiting:
@@ -66,7 +73,7 @@ class Rater:
         """What the model is to be given of a conversation."""
         turns = list(request.messages)
         if self.tokenizer.chat_template is not None:
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False)
+            text = templated(self.tokenizer, turns, asks=False)
             return dict(self.tokenizer(text, add_special_tokens=False))
         asked = "\n\n".join(turn["content"] for turn in turns[:-1])
         return dict(self.tokenizer(asked, turns[-1]["content"]))

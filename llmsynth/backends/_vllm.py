@@ -7,7 +7,6 @@ import difflib
 import itertools
 from typing import Any
 
-import jinja2
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
@@ -15,7 +14,7 @@ from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from llmsynth.backends._local import cannot_load, too_long
+from llmsynth.backends._local import cannot_load, templated, too_long
 from llmsynth.errors import BackendError, RecipeError
 from llmsynth.request import Completion, Message, Request, RequestFailedError
 from llmsynth.text import shorten
@@ -72,21 +71,14 @@ class Engine:
         if not self.chat:
             tokens: list[int] = self.tokenizer.encode(request.messages[-1]["content"])
             return tokens
-        try:
-            text = self._rendered(request.messages)
-        except jinja2.TemplateError as error:
-            raise RequestFailedError("refused", f"the chat template: {error}", retryable=False) from error
+        text = templated(self.tokenizer, request.messages)
         tokens = self.tokenizer.encode(text, add_special_tokens=False)  # the template has written them
         return tokens
 
-    def _rendered(self, messages: tuple[Message, ...]) -> str:
-        text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-        return text
-
     def _try_template(self, model: str) -> None:
         try:
-            self._rendered((Message(role="user", content="Good morning"),))
-        except (ValueError, jinja2.TemplateError) as error:
+            templated(self.tokenizer, (Message(role="user", content="Good morning"),))
+        except (ValueError, RequestFailedError) as error:
             raise BackendError(
                 f"{model} cannot be used for chat: {shorten(str(error), 200)}",
                 "a base model has no chat template: set `api: completions`, and prompts that a text goes on from",

@@ -13,7 +13,7 @@ import orjson
 from llmsynth.backends._jobs import Jobs
 from llmsynth.backends._ledger import Ledger
 from llmsynth.backends.openai import OpenAIBackend
-from llmsynth.errors import MissingExtraError, RecipeError
+from llmsynth.errors import BackendError, MissingExtraError, RecipeError
 from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
 from llmsynth.text import shorten
@@ -41,6 +41,7 @@ class OpenAIBatchBackend(OpenAIBackend):
     schedules_itself: ClassVar[bool] = True
     unbounded: ClassVar[bool] = True  # for the provider a job is a single request
     likelihoods: ClassVar[str] = ""
+    limited_as: ClassVar[str] = ""  # jobs have limits of their own
     wait: float = 5.0
     poll: float = 30.0
     window: str = "24h"
@@ -107,19 +108,22 @@ class OpenAIBatchBackend(OpenAIBackend):
         response: dict[str, Any] = answered if isinstance(answered, dict) else {}
         error: dict[str, Any] = failed if isinstance(failed, dict) else {"message": failed}
         status = response.get("status_code")
+        refusal: Exception
         if status == 200:
             try:
                 return self._completion(orjson.dumps(response.get("body")))
-            except RequestFailedError as bad_reply:
-                return bad_reply
-        if status is None:
+            except (RequestFailedError, BackendError) as bad_reply:
+                refusal = bad_reply
+        elif status is None:
             code = error.get("code") or "error"
             kind = code if code == "batch_expired" else f"batch_{code}"
             said = shorten(str(error.get("message")), 300)
             return RequestFailedError(kind, said, retryable=True)
-        refusal = self._endpoint.refusal(status, {}, orjson.dumps(response.get("body")))
+        else:
+            refusal = self._endpoint.refusal(status, {}, orjson.dumps(response.get("body")))
         if isinstance(refusal, RequestFailedError):
             refusal.limited, refusal.retry_after = False, None  # that was then: another job has limits of its own
+            refusal.retryable |= self._learns_from(refusal)
         return refusal
 
     def api_client(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from llmsynth.limits import Rates
 from llmsynth.prices import Price, published_price
 from llmsynth.request import Completion, Request, RequestFailedError
 
+_OLDER, _NEWER = "max_tokens", "max_completion_tokens"
+_IS_NEWER = re.compile(rf"\b{_OLDER}\b.*\buse\b.*\b{_NEWER}\b", re.IGNORECASE | re.DOTALL)
 _BROKEN_OFF = ("abort", "error")  # by these finish reasons servers say under status 200 that they have failed
 
 
@@ -48,6 +51,9 @@ class OpenAIBackend:
     endpoints: Sequence[OpenAIBackend] = field(default=(), init=False, repr=False)
     _endpoint: Endpoint = field(init=False, repr=False)
     _enforcement: Enforcement = field(init=False, repr=False)
+    _newer: bool = field(
+        default=False, init=False, repr=False
+    )  # whether it takes the newer name of the limit on tokens
 
     def __post_init__(self) -> None:
         given = self.base_url if isinstance(self.base_url, list) else [self.base_url]
@@ -74,9 +80,20 @@ class OpenAIBackend:
         return published_price(self._endpoint.url, self.model)
 
     @property
+    def limited_as(self) -> str:
+        """Who a provider counts requests for: whoever asks this model here with this key."""
+        urls = [endpoint._endpoint.url for endpoint in self.endpoints]
+        return f"{self.model} at {' '.join(urls)} for {self.api_key_env}"
+
+    @property
     def has_key(self) -> bool:
         """Whether a key is sent."""
         return bool(self._endpoint.key)
+
+    @property
+    def secrets(self) -> dict[str, bytes]:
+        """What must not be written, by the variable that holds it."""
+        return self._endpoint.secrets
 
     @property
     def rates_told(self) -> Rates | None:
@@ -90,6 +107,12 @@ class OpenAIBackend:
 
     async def post(self, request: Request) -> bytes:
         """What the server answers to a request under status 200. Raises what `complete` raises."""
+        path, body = self._request(request)
+        try:
+            return await self._endpoint.post(path, body)
+        except RequestFailedError as refusal:
+            if not self._learns_from(refusal) or _OLDER not in body:
+                raise
         return await self._endpoint.post(*self._request(request))
 
     async def ask(self, request: Request) -> tuple[Completion, Any]:
@@ -110,9 +133,18 @@ class OpenAIBackend:
         """Where a request goes, below the base_url, and its body."""
         held = response_format(self.structured, request.schema)
         body: dict[str, Any] = {"model": self.model, **request.sampling.body(), **held, **self.extra_body}
+        if self._newer and _OLDER in body:
+            body.setdefault(_NEWER, body.pop(_OLDER))
         if self.api == "chat":
             return "/chat/completions", {**body, "messages": request.messages}
         return "/completions", {**body, "prompt": request.messages[-1]["content"]}
+
+    def _learns_from(self, refusal: RequestFailedError) -> bool:
+        """Whether a refusal is for the name of the limit on tokens, which newer models know by another only."""
+        if not _IS_NEWER.search(refusal.message):
+            return False
+        self._newer = True
+        return True
 
     @property
     def likelihoods(self) -> str:
@@ -134,10 +166,13 @@ class OpenAIBackend:
         try:
             reply = loads(payload)
             choice = reply["choices"][0]
-            text = choice["message"]["content"] if "message" in choice else choice["text"]
-            usage = reply.get("usage") or {}
-            prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
             finish_reason = choice.get("finish_reason") or "stop"
+            said, field = (choice["message"], "content") if "message" in choice else (choice, "text")
+            # what is withheld may be left out, where anything else that is left out is a fault
+            text = said.get(field) if finish_reason == "content_filter" else said[field]
+            usage = reply.get("usage")
+            told = usage if isinstance(usage, dict) else {}
+            prompt_tokens, completion_tokens = told.get("prompt_tokens"), told.get("completion_tokens")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise self._endpoint.bad_reply(payload, "completion") from error
         if finish_reason in _BROKEN_OFF:
@@ -152,4 +187,4 @@ class OpenAIBackend:
 
 
 def _count(tokens: Any) -> int | None:
-    return tokens if isinstance(tokens, int) else None
+    return tokens if type(tokens) is int and tokens >= 0 else None

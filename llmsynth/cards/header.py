@@ -40,18 +40,25 @@ def _license(facts: CardFacts) -> dict[str, Any]:
     """The owner's word; without one, that of a curated dataset's source."""
     words = facts.words
     given = facts.license
-    if not given and facts.curated:
-        theirs = facts.source.header
-        said = {key: names_in(theirs.get(key)) for key in ("license", "license_name", "license_link")}
-        return {key: names if len(names) > 1 else names[0] for key, names in said.items() if names}
     if not given and not words.license_name:
-        return {}
+        return _license_of(facts.source.header) if facts.curated else {}
     name = hub_license(given) or "other"
     if name != "other":
         return {"license": name}
     called = words.license_name or ("" if hub_license(given) else line(given))
     more = {"license_name": called, "license_link": words.license_link}
     return {"license": "other", **{key: value for key, value in more.items() if value}}
+
+
+def _license_of(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """The licence of a source, or its several ones, by the Hub's names, as it may say it in words of its own."""
+    said = names_in(theirs.get("license"))
+    names = list(dict.fromkeys(hub_license(name) or "other" for name in said))
+    if not names:
+        return {}
+    called = ", ".join(line(name) for name in said if not hub_license(name))
+    more = {key: str(theirs[key]) for key in ("license_name", "license_link") if theirs.get(key)}
+    return {"license": names if len(names) > 1 else names[0], **({"license_name": called} if called else {}), **more}
 
 
 def _sources(facts: CardFacts) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from llmsynth.cards.facts import CardFacts
 from llmsynth.cards.markdown import code, count, number, table
 from llmsynth.cards.origin import settings
+from llmsynth.prices import dollars
 
 _COMPARED = ("on", "threshold", "embedder", "ngram", "near", "shortest", "columns")  # of what makes two texts alike
 
@@ -183,20 +184,16 @@ def cost(facts: CardFacts) -> str:
             f"{used['answers']:,}",
             f"{used['prompt_tokens']:,}",
             f"{used['completion_tokens']:,}",
-            _dollars(used["cost"]),
+            dollars(None if used["cost"] == "unknown" else used["cost"]),
         )
         for stage, used in facts.usage.items()
     ]
     totals = [f"{sum(used[key] for used in facts.usage.values()):,}" for key in _COUNTED]
     known = [used["cost"] for used in facts.usage.values()]
-    total = "unknown" if "unknown" in known else _dollars(sum(known))
+    total = dollars(None if "unknown" in known else sum(known))
     rows.append(("**all**", *totals, total))
     head = ("stage", "answers", "tokens of prompts", "tokens of answers", "US dollars")
     return f"## Tokens and cost\n\n{table(head, rows)}"
 
 
 _COUNTED = ("answers", "prompt_tokens", "completion_tokens")
-
-
-def _dollars(cost: float | str) -> str:
-    return cost if isinstance(cost, str) else f"{cost:,.2f}" if cost >= 0.01 or not cost else f"{cost:.2g}"

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import llmsynth
-from llmsynth.cli import curate, evol, export, glan, look, make, operate, prompts, push, rate, report
+from llmsynth.cli import console, curate, evol, export, glan, look, make, operate, prompts, push, rate, report
 from llmsynth.errors import LlmsynthError
 
 app = typer.Typer(
@@ -72,7 +72,5 @@ def main() -> None:
     try:
         app()
     except LlmsynthError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        console.tell(error)
         sys.exit(1)

@@ -15,7 +15,7 @@ import yaml
 from llmsynth.cli import console
 from llmsynth.cli.funnel import funnel_table
 from llmsynth.errors import RunError
-from llmsynth.prices import FREE, Price
+from llmsynth.prices import FREE, Price, dollars
 from llmsynth.record import Record
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")]
@@ -26,6 +26,7 @@ def status(run: RunArgument) -> None:
     journal = _journal(run)
     from llmsynth.cli.scores import score_lines
     from llmsynth.cli.survival import warnings
+    from llmsynth.embed.account import paid_in
     from llmsynth.journal import read_entries
 
     answers: Counter[str] = Counter()
@@ -48,7 +49,10 @@ def status(run: RunArgument) -> None:
     for (stage, kind), count in Counter(open_failures.values()).items():
         print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
-    print(f"spent: {_cost(recipe, tokens, uncounted)}")
+    vectors = [paid for path in sorted(run.glob("vectors/*.jsonl")) for paid in paid_in(path)]
+    if vectors:
+        print(f"embeddings: {len(vectors)} answers, {sum(paid.tokens or 0 for paid in vectors):,} + 0 tokens")
+    print(f"spent: {_cost(recipe, tokens, uncounted, [paid.cost for paid in vectors])}")
     report = run / "report.json"
     if not report.is_file():
         _print_unfinished(run, recipe.get("target"))
@@ -99,13 +103,19 @@ def _recipe(run: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str]) -> str:
-    """US dollars for the tokens of each stage, at the price of the model that has its role.
+def _cost(
+    recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[str], vectors: list[float | None]
+) -> str:
+    """US dollars for the tokens of each stage, at the price of the model that has its role, and for vectors.
 
-    uncounted: the stages with answers whose tokens the server did not count.
+    uncounted: the stages with answers whose tokens the server did not count. vectors: what each request for them cost.
     """
     models = recipe.get("models", {})
     cost = 0.0
+    for paid in vectors:
+        if paid is None:
+            return "unknown, as that of embeddings is"
+        cost += paid
     for stage, (prompt, made) in tokens.items():
         price = (models.get(stage) or models.get("default") or {}).get("price")
         if price is None:
@@ -113,7 +123,7 @@ def _cost(recipe: dict[str, Any], tokens: dict[str, list[int]], uncounted: set[s
         if stage in uncounted and Price(**price) != FREE:
             return "unknown, as the server did not count all tokens"
         cost += Price(**price).cost(prompt, made)
-    return f"{cost:,.4f} US dollars"
+    return f"{dollars(cost)} US dollars"
 
 
 def show(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +13,7 @@ import typer
 from llmsynth.cli import console
 from llmsynth.cli.funnel import THIN, funnel_table, is_thin
 from llmsynth.errors import RecipeError, SourceError
+from llmsynth.prices import dollars
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
@@ -38,8 +39,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME,"
-        " or openai:NAME.",
+        help="pocket (offline teacher), a model served by --base-url, a folder or Hub name as transformers:NAME"
+        " or vllm:NAME, or openai:NAME.",
     ),
 ]
 BaseUrl = Annotated[
@@ -306,7 +307,7 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
     asked = sum(u["answers"] - u["replayed"] for u in usage)
     replayed = sum(u["replayed"] for u in usage)
     tokens = sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
-    requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens; " if usage else ""
+    requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens{_cost(usage)}; " if usage else ""
     lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
         lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
@@ -329,6 +330,14 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
     return "\n".join([*lines, *thin])
 
 
+def _cost(usage: Iterable[Mapping[str, Any]]) -> str:
+    """What all answers cost, as the end of an enumeration; nothing of models that are free."""
+    costs = [stage["cost"] for stage in usage]
+    if "unknown" in costs:
+        return ", cost unknown"
+    return f", {dollars(sum(costs))} US dollars" if any(costs) else ""
+
+
 def backend_of(model: str, base_url: str, api_key_env: str) -> Any:
     """The backend for what was typed, nothing asked yet."""
     from llmsynth.recipe import Recipe
@@ -344,8 +353,8 @@ def model_spec(model: str, base_url: str, api_key_env: str) -> dict[str, Any]:
     if model == "pocket":
         # so small a model cannot keep its format under the paper's presence penalty of 2
         return {"use": "pocket", "sampling": {"presence_penalty": 0.0, "top_p": 0.95}}
-    if colon and kind == "transformers":
-        return {"use": "transformers", "model": rest}
+    if colon and kind in ("transformers", "vllm"):
+        return {"use": kind, "model": rest}
     if not base_url and Path(model).is_dir():
         return {"use": "transformers", "model": model}
     if not base_url and get_close_matches(model, ["pocket"]):

@@ -13,7 +13,7 @@ import typer
 from llmsynth.cli import console
 from llmsynth.cli.look import RunArgument
 from llmsynth.cli.make import Page, Quiet, backend_of, make_dataset
-from llmsynth.errors import RunError, UnavailableError
+from llmsynth.errors import LlmsynthError, RunError, UnavailableError
 from llmsynth.parsing import validate
 from llmsynth.request import Completion, Message, Request, RequestFailedError, Sampling
 
@@ -52,7 +52,9 @@ def retry(run: RunArgument, quiet: Quiet = False, report: Page = True) -> None:
 def check(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="As for --model of self-instruct: a served model's name, pocket, ..."),
+        typer.Argument(
+            metavar="MODEL...", help="As for --model of self-instruct: a served model's name, vllm:NAME, pocket, ..."
+        ),
     ],
     base_url: Annotated[
         str, typer.Option(metavar="URL", help="An OpenAI-compatible server, such as http://localhost:8000/v1.")
@@ -64,13 +66,21 @@ def check(
     """Send each model one request and tell what came of it.
 
     A server that cannot do all that is asked for at once, structured output and token probabilities, is asked for
-    each of them alone.
+    each of them alone. A model that cannot be used is told of, and the next one is checked.
     """
+    failed = False
     for number, model in enumerate(models):
         if number:
-            print()
-        for name, value in asyncio.run(_checked(backend_of(model, base_url, api_key_env))):
-            print(f"{name + ':':<20}{value}")
+            print(flush=True)
+        try:
+            for name, value in asyncio.run(_checked(backend_of(model, base_url, api_key_env))):
+                print(f"{name + ':':<20}{value}")
+        except LlmsynthError as error:
+            failed = True
+            print(f"{'model:':<20}{model}", flush=True)
+            console.tell(error)
+    if failed:
+        raise typer.Exit(1)
 
 
 async def _checked(backend: Any) -> list[tuple[str, str]]:
@@ -92,12 +102,14 @@ async def _here(backend: Any) -> list[tuple[str, str]]:
     started = time.perf_counter()
     await backend.complete(_request())
     loaded = time.perf_counter()
-    completion = await backend.complete(_request())
+    completion = await backend.complete(_request(_SCHEMA))
     seconds = time.perf_counter() - loaded
     return [
         ("model", backend.name),
         ("first answer", f"{loaded - started:.2f} s, with loading it"),
         *_speed(completion, seconds),
+        ("structured output", _fits(completion)),
+        ("logprobs", "yes" if getattr(backend, "likelihoods", "") else "no"),
     ]
 
 
@@ -160,7 +172,7 @@ def _fits(completion: Completion) -> str:
     try:
         broken = validate(orjson.loads(completion.text), _SCHEMA)
     except orjson.JSONDecodeError:
-        return "no (cut by the token limit)" if completion.truncated else "no (the server takes no notice of it)"
+        return "no (cut by the token limit)" if completion.truncated else "no (no notice is taken of a schema)"
     return f"no (the answer is JSON, but not of the schema: {broken})" if broken else "yes"
 
 

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from llmsynth.budget import Usage
+from llmsynth.prices import dollars
 from llmsynth.run import Run
 
 _PLAIN_SECONDS = 10.0
@@ -93,7 +94,7 @@ def _asking(run: Run, stages: Sequence[Usage], rate: float) -> list[str]:
     costs = [usage.cost for usage in stages]
     if any(cost != 0 for cost in costs):  # a model of one's own costs nothing, and nothing is said of it
         known = [cost for cost in costs if cost is not None]
-        parts.append(f"{sum(known):,.2f} US dollars" if len(known) == len(costs) else "cost unknown")
+        parts.append(f"{dollars(sum(known))} US dollars" if len(known) == len(costs) else "cost unknown")
     return parts
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -11,6 +12,27 @@ from llmsynth.budget import Budget, Usage
 from llmsynth.errors import StorageError
 from llmsynth.prices import Price
 from llmsynth.text import rough_tokens
+
+
+class Paid(NamedTuple):
+    """One request that was answered. tokens: None where the server does not count them; about: as estimated here.
+
+    cost: US dollars, None where it is not known.
+    """
+
+    tokens: int | None
+    about: int
+    cost: float | None
+
+
+def paid_in(path: Path) -> Iterator[Paid]:
+    """The requests in the file of an account; none where there is no file. A line torn by a kill is left out."""
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            entry = orjson.loads(line)
+            yield Paid(entry["tokens"], int(entry["about"]), entry["cost"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            continue
 
 
 class Account:
@@ -22,15 +44,10 @@ class Account:
 
     def __init__(self, path: Path | None, usage: Usage, budget: Budget, price: Price | None) -> None:
         self._path, self._usage, self._budget, self._price = path, usage, budget, price
-        for line in path.read_bytes().splitlines() if path is not None and path.is_file() else ():
-            try:
-                entry = orjson.loads(line)
-                tokens, about = entry["tokens"], int(entry["about"])
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-                continue  # torn by a kill: one request is not counted
+        for before in paid_in(path) if path is not None else ():
             self._usage.replayed += 1
             self._budget.send()
-            self._count(tokens, about)
+            self._count(before.tokens, before.about)
 
     def begin(self) -> None:
         """Before a request is sent. Raises `BudgetError` once a cap has been reached."""
@@ -43,9 +60,10 @@ class Account:
         self._count(tokens, about)
         if self._path is None:
             return
+        cost = None if self._price is None or tokens is None else self._price.cost(tokens, 0)
         try:
             with self._path.open("ab") as file:
-                file.write(orjson.dumps({"texts": len(texts), "tokens": tokens, "about": about}) + b"\n")
+                file.write(orjson.dumps({"texts": len(texts), **Paid(tokens, about, cost)._asdict()}) + b"\n")
         except OSError as error:
             raise StorageError(
                 f"cannot write {self._path}: {error.strerror}", "make room and run the same command again"

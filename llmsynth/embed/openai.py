@@ -14,6 +14,7 @@ from llmsynth.embed import Payer
 from llmsynth.embed.static import encodable
 from llmsynth.endpoint import OPENAI_KEY, Endpoint, addresses, key_from, loads
 from llmsynth.errors import UnavailableError
+from llmsynth.limits import Limiter
 from llmsynth.prices import Price, published_price
 from llmsynth.request import RequestFailedError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from llmsynth.similarity.compiling import Singles
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds before an attempt is repeated, doubling
-_MOST_WAITS = 20  # times that an endpoint may ask to wait
 
 
 @dataclass
@@ -72,27 +72,23 @@ class OpenAIEmbedder:
         """As `Embedder` says. payer: gets the vectors of each request as they come, whatever becomes of the others."""
         sent = [place for place, text in enumerate(texts) if text.strip()]
         batches = [sent[start : start + self.batch] for start in range(0, len(sent), self.batch)]
-        turns = asyncio.Semaphore(self.concurrency)
-        # one session per call: steps come and go with event loops
+        # one gate and session per call: steps come and go with event loops
         endpoint = Endpoint(self.base_url, self._key, self.api_key_env, self.timeout, self.model)
-
-        trouble: list[Exception] = []
+        call = _Call(Limiter(1, self.concurrency, adaptive=False), endpoint, payer)
 
         async def ask(places: list[int]) -> Singles | None:
-            async with turns:
-                try:
-                    if not trouble:  # else what is in flight is waited for, as it is paid for, and nothing is begun
-                        return await self._ask(endpoint, places, [encodable(texts[place]) for place in places], payer)
-                except Exception as error:
-                    trouble.append(error)
+            try:
+                return await self._ask(call, places, [encodable(texts[place]) for place in places])
+            except Exception as error:
+                call.trouble = call.trouble or error
             return None
 
         try:
             answers = await asyncio.gather(*map(ask, batches))
         finally:
             await endpoint.aclose()
-        if trouble:
-            raise trouble[0]
+        if call.trouble:
+            raise call.trouble
         rows = np.zeros((len(texts), self.dimensions or 1), np.float32)
         for places, answer in zip(batches, answers, strict=True):
             rows[places] = answer
@@ -106,40 +102,47 @@ class OpenAIEmbedder:
         self.__dict__.update(state)
         self._key = key_from(self.api_key_env, [self.base_url])
 
-    async def _ask(self, endpoint: Endpoint, places: list[int], texts: list[str], payer: Payer | None) -> Singles:
+    async def _ask(self, call: _Call, places: list[int], texts: list[str]) -> Singles:
         """The vectors of one request. Raises `UnavailableError` when its attempts are used up."""
-        if payer is not None:
-            payer.begin()
+        clock = asyncio.get_running_loop().time
         body: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": "float"}
         if self.shorten:
             body["dimensions"] = self.shorten
-        failed = waited = 0
+        begun, failed, waited = False, 0, 0
         while True:
+            lane, pause = await call.gate.enter(first=begun), 0.0
+            sent = clock()
             try:
-                vectors, tokens = self._vectors(endpoint, await endpoint.post("/embeddings", body), len(texts))
-                if payer is not None:
-                    payer.answered(places, vectors, tokens)
+                if not begun:
+                    call.begin()
+                    begun = True
+                payload = await call.endpoint.post("/embeddings", body)
+                vectors, tokens = self._vectors(call.endpoint, payload, len(texts))
+                lane.answered("embeddings", sent, clock())
+                if call.payer is not None:
+                    call.payer.answered(places, vectors, tokens)
                 return vectors
             except RequestFailedError as error:
-                if error.limited and waited < _MOST_WAITS:
+                if error.limited:  # to all who ask, not to this request alone
                     waited += 1
-                else:
-                    failed += 1
+                    lane.refused(sent, clock(), _wait(waited, error))
+                    continue
+                failed += 1
                 if not error.retryable or failed >= self.attempts:
                     raise UnavailableError(
                         f"{self.base_url} gave no embeddings: {error.message} ({error.kind})",
                         "put that right and run the same command again: vectors made so far are kept",
                     ) from error
-                pause = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** max(0, failed + waited - 1)) * random.uniform(0.5, 1.0)
-                await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
+                pause = _wait(failed, error)
+            finally:
+                lane.leave()
+            await asyncio.sleep(pause)
 
     def _vectors(self, endpoint: Endpoint, payload: bytes, count: int) -> tuple[Singles, int | None]:
         """The vectors, and how many tokens they were made of, if the server tells."""
         try:
             reply = loads(payload)
-            items, told = reply["data"], reply.get("usage")
-            tokens = told.get("prompt_tokens", told.get("total_tokens")) if isinstance(told, dict) else None
-            vectors = np.array([item["embedding"] for item in sorted(items, key=_index)], np.float32)
+            vectors = np.array([item["embedding"] for item in sorted(reply["data"], key=_index)], np.float32)
             if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
                 raise ValueError
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
@@ -149,7 +152,37 @@ class OpenAIEmbedder:
         self._dimensions = vectors.shape[1]
         lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         unit: Singles = (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
-        return unit, tokens if isinstance(tokens, int) else None
+        return unit, _tokens(reply.get("usage"))
+
+
+@dataclass(slots=True)
+class _Call:
+    """What the requests of one call share. trouble: why no more are begun; those in flight, being paid for, go on."""
+
+    gate: Limiter
+    endpoint: Endpoint
+    payer: Payer | None
+    trouble: Exception | None = None
+
+    def begin(self) -> None:
+        if self.trouble:
+            raise self.trouble
+        if self.payer is not None:
+            self.payer.begin()
+
+
+def _wait(times: int, error: RequestFailedError) -> float:
+    """Seconds until another try: as told; where the server is in trouble, not less than without being told."""
+    wait: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(times - 1, 30)) * random.uniform(0.5, 1.0)
+    if error.retry_after is None:
+        return wait
+    return error.retry_after if error.limited else max(wait, error.retry_after)
+
+
+def _tokens(usage: Any) -> int | None:
+    """Of the texts, as the server counts them."""
+    told = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return told if type(told) is int and told >= 0 else None
 
 
 def _index(item: dict[str, Any]) -> int:

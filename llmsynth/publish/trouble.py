@@ -17,6 +17,7 @@ LONGEST_WAIT = 30.0  # seconds, where the Hub does not say how long
 
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _LOST = {"TransportError", "TimeoutException", "ConnectionError", "Timeout", "ChunkedEncodingError"}
+_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})")  # so the client's library for the store tells a refusal
 _AGAIN = "The same command sends only what is missing."
 OFFLINE = "HF_HUB_OFFLINE is set, so that the Hub is not to be reached"
 NO_TOKEN = "there is no token for the Hub"
@@ -58,6 +59,9 @@ def trouble_of(error: BaseException) -> Trouble | None:
             status = int(response.status_code)
             wait = _wait(response.headers) if status in _PASSING else None
             return Trouble(status, status in _PASSING, f"the Hub answers {status}", wait)
+        if (told := _STATUS.search(str(cause))) and isinstance(cause, ConnectionError):
+            status = int(told[1])
+            return Trouble(status, status in _PASSING, f"the store of the Hub answers {status}")
         if isinstance(cause, json.JSONDecodeError):  # the page of a proxy, where the client expects data
             return Trouble(502, True, "the Hub answers with something else than data")
         if _LOST & {kind.__name__ for kind in type(cause).__mro__}:
@@ -88,6 +92,8 @@ def explained(error: Exception, repo: str, sending: bool = False) -> Exception:
     if answered is not None and answered.response is not None:
         return _refusal(int(answered.response.status_code), answered, repo)
     trouble = trouble_of(error)
+    if trouble is not None and trouble.status and not trouble.passing:
+        return _refusal(trouble.status, error, repo)
     if trouble is not None:
         said = "the Hub does not answer as it should" if trouble.status else "the Hub cannot be reached"
         return OutOfReachError(f"{said}: {trouble.said}", f"Is there a connection, and is HF_ENDPOINT right? {_AGAIN}")

@@ -73,7 +73,7 @@ def mmr(rows: Singles, relevance: Floats, k: int, balance: float) -> Longs:
 
 
 def representation_filter(rows: Singles, k: int, threshold: float) -> Accepted:
-    """DEITA's quality-first filter (Liu et al., 2023, section 2.3): rows in their order until k are chosen.
+    """DEITA's quality-first filter (Liu et al., 2023, section 2.5): rows in their order until k are chosen.
 
     A row is accepted if no accepted one is more similar to it than `threshold`; at the threshold it is.
     """

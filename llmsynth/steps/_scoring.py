@@ -36,6 +36,13 @@ def unscored(record: Record, run: Run, step: str, reason: str, detail: str = "")
     return dataclasses.replace(record, meta={**record.meta, f"{step}_unscored": said})
 
 
+def unread(
+    record: Record, run: Run, step: str, completions: Iterable[Completion], reason: str, detail: str = ""
+) -> Record:
+    """The record without the score that its replies do not tell: for this reason, or since one of them was cut."""
+    return unscored(record, run, step, "truncated" if any(c.truncated for c in completions) else reason, detail)
+
+
 def unanswered(record: Record, run: Run, step: str, completion: Completion) -> Record:
     """The record whose question has no answer: failed, to be asked again, or without a score where that is in vain."""
     failure = completion.failure

@@ -16,7 +16,7 @@ from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.steps._asking import Asking, asked, forecast
-from llmsynth.steps._scoring import add_to, scored, unscored
+from llmsynth.steps._scoring import add_to, scored, unread
 from llmsynth.steps._task import Columns, Task
 
 NAME = "self_consistency"
@@ -102,10 +102,14 @@ class SelfConsistency:
 
     def _judged(self, record: Record, task: Task, completions: Sequence[Completion], run: Run) -> Record:
         kind = self._kind(task)
-        results = [canonical_answer(completion.text, kind, self.labels) for completion in completions]
+        results = [  # what stands at the end of a reply that was cut is no result
+            None if completion.truncated else canonical_answer(completion.text, kind, self.labels)
+            for completion in completions
+        ]
         counts = Counter(result for result in results if result is not None)
         if not counts:
-            return unscored(record, run, NAME, "no_result", f"none of {len(results)} answers tells a {kind}")
+            said = f"none of {len(results)} answers tells a {kind}"
+            return unread(record, run, NAME, completions, "no_result", said)
         if len(counts) < len(set(results)):
             add_to(run, NAME, "with_unreadable_samples")
         commonest, times = counts.most_common(1)[0]  # of equals the one that came first

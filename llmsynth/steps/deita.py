@@ -14,7 +14,7 @@ from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.steps._asking import Asking, asked, forecast
-from llmsynth.steps._scoring import note, scored, unscored
+from llmsynth.steps._scoring import note, scored, unread
 from llmsynth.steps._task import Columns, Task
 
 _SCALE = tuple(str(number) for number in range(1, 7))
@@ -71,7 +71,7 @@ class Deita:
             numbers = [number for number in read_all if number is not None]
             if len(numbers) < len(read_all):
                 which = "complexity" if read_all[0] is None else "quality"
-                return unscored(record, run, "deita", "unreadable_score", which)
+                return unread(record, run, "deita", completions, "unreadable_score", which)
             demands, merits = numbers[::2], numbers[1::2]
             products = [one * other for one, other in zip(demands, merits, strict=True)]
             total = sum(products) / (len(products) if self.turns == "mean" else 1)

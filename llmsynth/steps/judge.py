@@ -15,7 +15,7 @@ from llmsynth.rubric import Rubric, rubric_of
 from llmsynth.run import Run
 from llmsynth.steps._asking import asked, forecast
 from llmsynth.steps._gold import Gold, mark_agreement
-from llmsynth.steps._scoring import answers, note, noted, scored, unscored, warn_of_family
+from llmsynth.steps._scoring import answers, note, noted, scored, unread, warn_of_family
 from llmsynth.steps._task import Columns, Task
 
 _OVERALL = "judge"  # the column of a gold file
@@ -83,7 +83,7 @@ class Judge:
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             (completion,) = completions
             warn_of_family(record, run, self.name, completion.model, self.generators)
-            return self._marked(record, run, examiner.rubric, examiner.marks(completion))
+            return self._marked(record, run, examiner.rubric, completion)
 
         return await asked(
             batch, run, step=self.name, role=self.role, columns=self.columns, asking=asking, reading=reading
@@ -93,20 +93,22 @@ class Judge:
         prompt = run.prompts.load("judge/absolute", VARIABLES)
         return _Examiner(prompt, rubric_of(self.rubric, run.prompts), self.role, self.sampling)
 
-    def _marked(self, record: Record, run: Run, rubric: Rubric, marks: dict[str, float | None]) -> Record:
+    def _marked(self, record: Record, run: Run, rubric: Rubric, completion: Completion) -> Record:
+        marks = _marks(completion, rubric)
         named = {f"{self.name}_{key}": mark for key, mark in marks.items() if mark is not None}
         overall = rubric.overall(marks)
         if overall is None:
             missing = [name for name, mark in marks.items() if mark is None]
             record = record.scored(**named)
-            return unscored(record, run, self.name, "unreadable_verdict", f"no mark for {', '.join(missing)}")
+            lacking = f"no mark for {', '.join(missing)}"
+            return unread(record, run, self.name, [completion], "unreadable_verdict", lacking)
         return scored(record, run, self.name, **{self.name: round(overall, 4)}, **named)
 
     async def _mark_gold(self, examiner: _Examiner, run: Run) -> None:
         rubric = examiner.rubric
         gold = Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
         completions = await answers(run.model(self.role), [examiner.request(task) for task in gold.tasks])
-        read = [{} if completion.failure else examiner.marks(completion) for completion in completions]
+        read = [{} if completion.failure else _marks(completion, rubric) for completion in completions]
         ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}
         ours[_OVERALL] = [rubric.overall(marks) if marks else None for marks in read]
         note(run, self.name, "agreement", mark_agreement(gold, ours))
@@ -126,6 +128,6 @@ class _Examiner:
         messages = self.prompt.render(rubric=self.rubric, **task._asdict())
         return Request(self.role, messages, self.sampling, self.prompt.id)
 
-    def marks(self, completion: Completion) -> dict[str, float | None]:
-        rubric = self.rubric
-        return parse_marks(completion.text, rubric.names, rubric.least, rubric.most, completion.truncated)
+
+def _marks(completion: Completion, rubric: Rubric) -> dict[str, float | None]:
+    return parse_marks(completion.text, rubric.names, rubric.least, rubric.most, completion.truncated)

@@ -24,6 +24,7 @@ from llmsynth.steps._scoring import (
     scored,
     traced,
     unanswered,
+    unread,
     unscored,
     warn_of_family,
 )
@@ -151,7 +152,7 @@ class PairwiseJudge:
         straight, swapped = _verdicts(both)
         if straight is None or swapped is None:
             which = "both orders" if straight is swapped else "one order"
-            return unscored(record, run, self.name, "unreadable_verdict", f"in {which}")
+            return unread(record, run, self.name, both, "unreadable_verdict", f"in {which}")
         if {straight, swapped} == {"first", "second"}:
             # the same place won twice, whatever stood there
             add_to(run, self.name, "first_place_won_twice" if straight == "first" else "second_place_won_twice")

@@ -14,7 +14,7 @@ from llmsynth.record import Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
 from llmsynth.steps._asking import Asking, asked, forecast
-from llmsynth.steps._scoring import note, scored, unscored
+from llmsynth.steps._scoring import note, scored, unread
 from llmsynth.steps._task import Columns, Task
 from llmsynth.tags import parse_tags, tag_counts, with_common_tags
 
@@ -65,7 +65,7 @@ class Tags:
         def reading(record: Record, task: Task, completions: Sequence[Completion]) -> Record:
             tags = parse_tags(completions[0].text)
             if tags is None:
-                return unscored(record, run, "tags", "unreadable_tags")
+                return unread(record, run, "tags", completions, "unreadable_tags")
             record = dataclasses.replace(record, meta={**record.meta, "tags": tags})
             return scored(record, run, "tags", tags=float(len(tags)))
 

@@ -1,8 +1,10 @@
 """Gigabytes to a Hub on the loopback interface that is in a bad way: scripts/bench push [--gigabytes N] [--faults P].
 
 A made up run is pushed by `llmsynth push`, in a process whose memory is measured, while that share of all answers is
-429 or 503. Half-way the process is killed; the next one goes on. Told are memory, speed, and what was sent twice. The
-data, of which the Hub keeps only the hashes, lie in a temporary folder, or in one in --folder DIR, and are removed.
+429 or 503. Half-way the process is killed; the next one goes on. Told are memory, speed, and what was sent twice. Files
+are sent in pieces (Xet), as the Hub's client does by default, which waits for some seconds after each fault, or with
+--lfs whole, by plain HTTP. The data, of which the Hub keeps only the hashes, lie in a temporary folder, or in one in
+--folder DIR, and are removed.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=5.0)
     parser.add_argument("--faults", type=float, default=0.3)
+    parser.add_argument("--lfs", action="store_true")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="llmsynth-push-", dir=options.folder) as scratch:
@@ -48,19 +51,21 @@ def main() -> None:
         with HubServer(None) as hub:
             hub.fault = Faults(options.faults, seconds=1)
             half = threading.Event()
-            hub.stored = lambda number: half.set() if number >= count // 2 else None
-            first, peak = pushed(run, hub, Path(scratch), half)
+            hub.stored = hub.xet.listed = lambda number: half.set() if number >= count // 2 else None
+            received = hub.received if options.lfs else hub.xet.blocks
+            first, peak = pushed(run, hub, Path(scratch), options.lfs, half)
             there = sum(hub.objects.values())
             print(f"killed after {first:.0f} s and {there / 1e9:.2f} GB; commits: {commits(hub)}")
-            before = {sha256: hub.received[sha256] for sha256 in hub.objects}
-            second, then = pushed(run, hub, Path(scratch))
-            twice = sum(hub.received[sha256] - parts for sha256, parts in before.items())
+            whole = hub.objects if options.lfs else hub.xet.used
+            before = {sha256: received[sha256] for sha256 in whole}
+            second, then = pushed(run, hub, Path(scratch), options.lfs)
+            twice = sum(received[sha256] - parts for sha256, parts in before.items())
             refused = hub.answered[429] + hub.answered[503]
             total = hub.answered.total()
         peak = max(peak, then)
         sent = sum(hub.objects.values())
         print(f"finished after {second:.0f} s more; commits: {commits(hub)}; {refused} of {total} answers refused")
-        print(f"{sent / (first + second) / 1e6:.0f} MB/s over both; parts of complete shards sent again: {twice}")
+        print(f"{sent / (first + second) / 1e6:.0f} MB/s over both; parts of complete files sent again: {twice}")
         print(f"peak memory of a process that pushes: {peak:.2f} GiB")
         met = peak < GIB and sent == size and commits(hub) == 1 and not twice
     print("met" if met else "NOT met")
@@ -86,10 +91,13 @@ def write_run(run: Path, count: int) -> int:
     return size
 
 
-def pushed(run: Path, hub: HubServer, scratch: Path, until: threading.Event | None = None) -> tuple[float, float]:
+def pushed(
+    run: Path, hub: HubServer, scratch: Path, lfs: bool, until: threading.Event | None = None
+) -> tuple[float, float]:
     """Push in a process of its own, to the end or until something has happened; seconds, and its memory in GiB."""
     settings = {"HF_HOME": str(scratch / "home"), "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}
-    environment = {**os.environ, **settings, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "no_proxy": "*"}
+    own = {"HF_HUB_DISABLE_XET": str(int(lfs)), "HF_HUB_OFFLINE": "0", "no_proxy": "*"}
+    environment = {**os.environ, **settings, **own}
     started = time.monotonic()
     process: Any = subprocess.Popen([sys.executable, "-m", "llmsynth", "push", str(run), REPO], env=environment)
     peak = 0.0

@@ -337,6 +337,8 @@ class Work:
             if verdict.failure:
                 return evolution.dropped(failed(verdict))
             equal = parse_equality(verdict.text)
+            if equal is None and verdict.truncated:
+                return evolution.dropped(Drop("truncated", "the token limit came before the verdict on equality"))
             if equal is None:
                 return evolution.dropped(Drop("equality_unreadable", shorten(verdict.text) or "an empty verdict"))
             if equal:

@@ -1,6 +1,7 @@
 """Rules made for web pages: Gopher's, C4's and FineWeb's.
 
-Thresholds are those of the papers, where a paper leaves something open those of the datatrove library's defaults.
+Thresholds are those of the papers; where a paper leaves something open, or says it in two ways, the defaults of the
+datatrove library, by which FineWeb's script goes.
 Words are white-space separated with the punctuation around them taken off, where those use a tokenizer; sentences are
 counted by their ends. These rules drop short answers and code: for instructions there is the instruction profile.
 """
@@ -107,21 +108,24 @@ def gopher_repetition(text: str) -> Drop | None:
 
 @dataclass(frozen=True)
 class C4:
-    """Takes out the lines that C4 takes out, and drops the texts it drops (Raffel et al. 2020, section 2.2).
+    """Takes out the lines that C4 takes out, and drops the texts it drops (arXiv 1910.10683, section 2.2).
 
-    A line goes if it does not end in . ? ! or a quotation mark, or ends in an ellipsis; if it has fewer than 3 words,
-    or one of more than 1,000 characters; if it speaks of Javascript, cookies or terms of use. A text goes with "lorem
-    ipsum" ("c4_lorem_ipsum"), with a curly bracket ("c4_curly_bracket"), or with fewer than 5 sentences left
-    ("c4_sentences").
+    A line goes if it does not end in . ? ! or a quotation mark, or ends in an ellipsis; if it has fewer than `words`
+    words, or one of more than 1,000 characters; if it speaks of Javascript, cookies or terms of use. A text goes with
+    "lorem ipsum" ("c4_lorem_ipsum"), with a curly bracket ("c4_curly_bracket"), or with fewer than `sentences`
+    sentences left ("c4_sentences").
     Citation marks such as [3] are taken out. C4's list of bad words is not applied.
 
     terminal_punctuation: False keeps lines whatever they end in, as FineWeb does.
+    sentences, words: 5 and 3 are those of the paper's first version, and of FineWeb; the published one (Raffel et al.,
+        2020) and the code that makes C4 have 3 and 5.
     The score `c4_lines_removed` is how many lines went.
     """
 
     on: tuple[str, ...] = ("text",)
     terminal_punctuation: bool = True
     sentences: int = 5
+    words: int = 3
 
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         return [record if record.dropped else self._judge(record) for record in batch]
@@ -151,7 +155,7 @@ class C4:
     def _line(self, line: str) -> str:
         """The line as it is kept, or nothing."""
         words = line.split()
-        if len(words) < 3 or any(len(word) > 1_000 for word in words):
+        if len(words) < self.words or any(len(word) > 1_000 for word in words):
             return ""
         line = _CITATION.sub("", line).strip()
         if self.terminal_punctuation and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
@@ -162,11 +166,12 @@ class C4:
 
 @dataclass(frozen=True)
 class FineWeb:
-    """Drops what FineWeb's own rules drop (arXiv 2406.17557, section 3.5), under a reason for each.
+    """Drops what FineWeb's own rules drop (arXiv 2406.17557, section 3.6), under a reason for each.
 
     "fineweb_line_ends": 12 % of the lines or fewer end in punctuation. "fineweb_short_lines": 67 % or more have at most
     30 characters. "fineweb_duplicate_lines": 1 % or more of the characters stand in lines that came before.
-    "fineweb_list": more than 0.3 line breaks a word.
+    "fineweb_list": more than 0.3 line breaks a word. The 1 % is that of the paper's appendix and of its code, where
+    section 3.6 says 10 %; the last rule is in the code alone.
     """
 
     on: tuple[str, ...] = ("text",)
