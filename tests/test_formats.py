@@ -240,6 +240,11 @@ def test_a_preference_becomes_two_verdicts_or_its_better_answer() -> None:
     assert notes.lost == {"rejected": 1}
 
 
+@pytest.mark.parametrize("label", [True, 1, 1.0, "true", " TRUE", "1"])
+def test_a_verdict_is_told_by_each_of_the_ways_in_which_tables_have_it(label: Any) -> None:
+    assert read({"prompt": "a", "completion": "b", "label": label}, "kto").desired is True
+
+
 def test_a_completion_that_is_not_wanted_is_none_to_learn_from() -> None:
     wanted, unwanted = (read({"prompt": "a", "completion": "b", "label": label}, "kto") for label in (True, False))
     assert isinstance(examples_of(wanted, FORMATS["messages"], Notes()), list)
@@ -413,6 +418,7 @@ def test_the_linter_names_the_side_of_a_preference() -> None:
         ("kto", {"prompt": "a", "completion": "b", "label": None}, ("null_label", "label")),
         ("kto", {"prompt": "a", "completion": "b", "label": "maybe"}, ("null_label", "label")),
         ("kto", {"prompt": "a", "completion": "b", "label": 2}, ("wrong_type", "label")),
+        ("kto", {"prompt": "a", "completion": "b", "label": 0.5}, ("wrong_type", "label")),
         ("text-classification", {"text": "a", "label": None}, ("null_text", "label")),
     ],
 )

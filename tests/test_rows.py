@@ -117,6 +117,14 @@ def test_every_row_that_cannot_be_used_has_its_reason(tmp_path: Path) -> None:
     assert (counted["in"], counted["kept"], counted["dropped"]["no_text"]) == (11, 2, 3)
 
 
+def test_half_a_character_in_a_name_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    row = {"question": "a", "inner": {"\ud800": 1}}
+    result = curated(lines(tmp_path / "data.jsonl", [row]), tmp_path / "run")
+    assert dropped(result) == {"data.jsonl:1": "not_unicode"}
+    with pytest.raises(SourceError, match=r"the name of the column .* holds half a character"):
+        curated(lines(tmp_path / "more.jsonl", [{"question": "a", "\ud800": 1}]), tmp_path / "more")
+
+
 def test_a_text_of_ten_megabytes_is_a_reason_and_no_trouble(tmp_path: Path) -> None:
     rows = [{"text": "word " * 2_000_000}, {"text": "short"}]
     step = {"use": "exact-duplicates", "on": ["text"]}

@@ -104,11 +104,14 @@ def _write_kto(example: Example, style: Style, notes: Notes) -> dict[str, Any]:
     return {**_write_completion(example, style, notes), "label": example.desired}
 
 
+_VERDICTS = {"true": True, "false": False, "1": True, "0": False}  # as CSV has them
+
+
 def _verdict(label: Any) -> bool:
-    verdict = {"true": True, "false": False}.get(label.strip().lower()) if isinstance(label, str) else label
+    verdict = _VERDICTS.get(label.strip().lower()) if isinstance(label, str) else label
     if verdict is None:
         raise RefusedError("null_label", "label", "is neither true nor false")
-    if not isinstance(verdict, bool | int) or verdict not in (0, 1):
+    if not isinstance(verdict, bool | int | float) or verdict not in (0, 1):
         raise RefusedError("wrong_type", "label", f"is {label!r}, neither true nor false")
     return bool(verdict)
 

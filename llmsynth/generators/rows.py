@@ -113,6 +113,8 @@ class Rows:
             raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
         for name in (*self.columns, *self.types, *self.on):
             self._check_there(name)
+        if broken := [name for name in self._names if has_lone_surrogate(name)]:
+            raise SourceError(f"{self.path}: the name of the column {broken[0]!r} holds half a character", "rename it")
         for name in self._names:
             if self._type(name) is None:
                 others = ", ".join(other for other in self._names if self._type(other) is not None)

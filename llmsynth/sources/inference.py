@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmsynth.column_types import column_type, json_text, type_name
-from llmsynth.text import shorten
+from llmsynth.text import has_lone_surrogate, shorten
 
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
 TURN = ({"role", "content"}, {"from", "value"})  # what a turn of a conversation has, in either spelling
@@ -77,7 +77,7 @@ class Values:
             if item is None and self._elements._kinds == {dict}:  # tools, or turns of which some call them
                 item = "object"
             return None if item is None else type_name(item=item)
-        if kinds == {dict} and self._fields and self._alike:
+        if kinds == {dict} and self._fields and self._alike and not has_lone_surrogate([*self._fields]):
             inner = {name: values._type() for name, values in self._fields.items()}
             known = {name: kind for name, kind in inner.items() if kind is not None}
             return type_name(fields=known) if len(known) == len(inner) else None
