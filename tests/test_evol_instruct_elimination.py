@@ -158,6 +158,18 @@ def test_e9_refusals_questions_and_answers_are_no_evolutions(child: str, reason:
     assert evolved(child, answer="The Vistula, the Oder and the Neman flow into the Baltic Sea.") == reason
 
 
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [
+        ("写一个 Python 函数来排序。", "写一个 Python 函数来排序，要求时间复杂度为线性，并且处理空输入。"),
+        ("Напиши функцию на Python.", "Напиши функцию на Python, которая работает за линейное время."),
+    ],
+)
+def test_e4_one_word_in_latin_script_does_not_make_two_prompts_equal(parent: str, child: str) -> None:
+    assert evolved(child, parent) is None
+    assert evolved(parent + "!", parent) == "no_information_gain"
+
+
 def test_e9_an_answer_that_repeats_the_input_does_not_condemn_evolutions_that_keep_it() -> None:
     text = " ".join(f"word{n}" for n in range(80))
     parent = f"Correct the spelling.\n\n{text}"

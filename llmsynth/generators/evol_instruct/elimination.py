@@ -12,7 +12,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generators.evol_instruct.operators import Kind
 from llmsynth.parsing import fenced
 from llmsynth.record import Drop
-from llmsynth.similarity import rouge_l, rouge_tokens
+from llmsynth.similarity import rouge_l, tokens_of_any_script
 from llmsynth.text import normalise, one_line, shorten, word_count
 
 SCAFFOLD = (
@@ -166,8 +166,8 @@ def equal(parent: str, child: str) -> bool:
     plain = normalise(parent), normalise(child)
     if plain[0] and plain[0] == plain[1]:
         return True
-    f1 = rouge_l(parent, child)
-    lengths = len(rouge_tokens(parent)), len(rouge_tokens(child))
+    f1 = _likeness(parent, child)
+    lengths = len(tokens_of_any_script(parent)), len(tokens_of_any_script(child))
     return f1 >= 0.95 and lengths[1] - f1 * sum(lengths) / 2 < 1.5  # the F1 is 2 x common / sum
 
 
@@ -215,9 +215,13 @@ def _no_evolution(parent: str, child: str, answer: str) -> Drop | None:
     if _COURTESY.match(child) and not _COURTESY.match(parent):
         return Drop("answered_instead", shorten(child))
     # an answer that repeats its input is like any evolution that keeps it, but no more than the parent is
-    if word_count(answer) >= 4 and rouge_l(answer, child) > max(0.7, rouge_l(parent, child)):
+    if word_count(answer) >= 4 and _likeness(answer, child) > max(0.7, _likeness(parent, child)):
         return Drop("answered_instead", "the answer to its parent")
     return None
+
+
+def _likeness(one: str, other: str) -> float:
+    return rouge_l(one, other, tokens_of_any_script)
 
 
 def _plain(text: str) -> str:
