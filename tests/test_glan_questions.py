@@ -131,6 +131,8 @@ async def test_g10_each_question_has_a_sample_of_its_own_unless_asked_otherwise(
         ("**Question:** Why?", "Why?"),
         ("### Homework question 3\n\nWhy?\n\n- a\n- b", "Why?\n\n- a\n- b"),
         ("<think>Let me see.</think>\nQuestion: Why?", "Why?"),
+        ("Sure! Here is a homework question on waves:\n\n**Question:** Why?", "Why?"),
+        ("Here is a list of numbers:\n3, 5\nIs 4 their mean?", "Here is a list of numbers:\n3, 5\nIs 4 their mean?"),
         ("Question the premise of the theorem.", "Question the premise of the theorem."),
         ("<think>Let me", ""),
         ("Question:", ""),
