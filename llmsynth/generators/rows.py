@@ -125,8 +125,6 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
-        if not is_run(self.path) and "train" in (splits := splits_in(self.path)) and len(splits) > 1:
-            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
         mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
         if mixed:
             log.warning(
