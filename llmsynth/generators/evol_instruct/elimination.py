@@ -43,9 +43,16 @@ _COURTESY = re.compile(
 )
 _ASKS_BACK = re.compile(r"\W*(?:sure|understood|thank you)\b.*\?\W*\Z", re.IGNORECASE | re.DOTALL)
 _PLEASE_PROVIDE = re.compile(r"\bplease\s+provide\b", re.IGNORECASE)
+# not "please provide three examples", which is what many a harder task ends in
+_ASKS_FOR_IT = re.compile(
+    r"\bplease\s+provide\s+(?:me\s+with\b|(?:more|additional|further)\s+(?:information|context|details?)\b"
+    r"|(?:[^.!?\n]*\b)?(?:prompt\b|you(?:['’]d|\s+would)?\s+(?:want|wish|like|need)\b))",
+    re.IGNORECASE,
+)
 _REFUSAL = re.compile(
     r"\W*(?:(?:i'?m |i am )?(?:very |so |really )?(?:sorry|afraid)\b|i apologi[sz]e\b|my apologies\b"
-    r"|as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+    r"|as an? (?:(?:ai |artificial intelligence )?(?:large )?language model\b"
+    r"|(?:ai|artificial intelligence)(?: (?:model|assistant|system|chatbot))?(?:[,.]| i\b))"
     r"|i(?:'?m| am) (?:just )?an? (?:ai|(?:large )?language model)\b"
     r"|i(?:'?m| am) (?:unable|not able) to\b|i (?:can(?:no|')?t|can not|won'?t|will not) "
     r"(?:help|assist|provide|fulfil|comply|do that|answer|rewrite|create|generate|complete|write)\w*)",
@@ -206,7 +213,7 @@ def lost_material(parent: str, given: str, child: str, share: float) -> str:
 
 def _no_evolution(parent: str, child: str, answer: str) -> Drop | None:
     """Whether the reply refuses, asks or answers where it should have evolved."""
-    if _PLEASE_PROVIDE.search(child) and not _PLEASE_PROVIDE.search(parent):
+    if _ASKS_FOR_IT.search(child) and not _ASKS_FOR_IT.search(parent):
         return Drop("asked_back", shorten(child))
     if _ASKS_BACK.match(child) and not _ASKS_BACK.match(parent):
         return Drop("asked_back", shorten(child))
