@@ -233,6 +233,13 @@ def test_e16_code_tables_and_input_must_survive_a_step_in_depth() -> None:
     assert evolved(f"{extra} Correct: He go home.", "Correct it.\n\nHe go home.", given="He go home.") is None
 
 
+def test_e16_a_table_that_was_set_anew_is_not_lost() -> None:
+    parent = "Which team is better?\n\n| team | errors |\n|------|--------|\n| day  | 48     |\n| night| 35     |"
+    asked = "Which team is better, and by how much, if each error costs the firm seven euros a day?"
+    assert evolved(f"{asked}\n\n|team|errors|\n|:---|---:|\n|day|48|\n|night|35|", parent) is None
+    assert evolved(f"{asked}\n\n|team|errors|\n|:---|---:|\n|day|48|\n|night|36|", parent) == "material_lost"
+
+
 def test_e1_every_operator_has_its_share() -> None:
     assert [len(PACKS[pack]) for pack in ("general", "code", "math")] == [6, 5, 5]
     assert {share for _, share in weighted("general", {}, None)} == {1 / 6}

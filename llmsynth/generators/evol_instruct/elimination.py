@@ -204,10 +204,13 @@ def material(text: str) -> list[str]:
 
 
 def lost_material(parent: str, given: str, child: str, share: float) -> str:
-    """The first line of code, table or input that is missing in the child, if too many are; else nothing."""
-    lines = [one_line(line) for line in (*material(parent), *given.splitlines()) if line.strip()]
-    there = one_line(child)
-    lost = [line for line in lines if line not in there]
+    """The first line of code, table or input that is missing in the child, if too many are; else nothing.
+
+    Spacing does not count, nor does the rule below a table's head: models set tables anew.
+    """
+    lines = [line for line in (*material(parent), *given.splitlines()) if line.strip(" \t|:-")]
+    there = "".join(child.split())
+    lost = [line for line in lines if "".join(line.split()) not in there]
     return lost[0] if len(lost) > (1 - share) * len(lines) + 1e-9 else ""
 
 
