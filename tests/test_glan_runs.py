@@ -352,6 +352,15 @@ def test_a_recipe_becomes_a_dataset_with_splits_a_card_and_a_report(taxonomy: st
     assert "2402.13064" in card and "`glan`" in card
 
 
+def test_a_reply_that_was_asked_for_again_is_not_told_as_one_that_came_too_late(taxonomy: str, tmp_path: Path) -> None:
+    def unreadable(request: Request) -> str | Completion:
+        return "I would rather not." if request.stage == "subject_lists" else reply(request)
+
+    result = synthesize(small_recipe(taxonomy, 20), tmp_path / "run", backends={"default": FakeBackend(unreadable)})
+    assert result.report["usage"]["subject_lists"]["answers"] == 2 * result.report["usage"]["subjects"]["answers"] > 0
+    assert result.report["unused_answers"] == 0
+
+
 def test_the_same_command_again_and_with_update_asks_for_nothing_twice(taxonomy: str, tmp_path: Path) -> None:
     first = synthesize(small_recipe(taxonomy, 20), tmp_path / "run")
     more = synthesize(small_recipe(taxonomy, 40), tmp_path / "run", update=True)
