@@ -177,6 +177,13 @@ async def test_g10_a_question_that_was_asked_before_is_dropped_before_it_is_answ
     assert len(professor.asked("answers")) == 1
 
 
+async def test_g10_questions_that_differ_in_a_sign_are_two(one: str, journal: Journal) -> None:
+    said = iter(["What is 7 - 2?", "What is 7 + 2?", "what is  7 + 2", "What is 7 × 2?"])
+    professor = Professor({**one_subject(*[5] * 10), "questions": lambda request: next(said)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, max_questions=4, lookahead=1), professor, journal, 9)
+    assert outcome.reasons() == [None, None, "duplicate_question", None]
+
+
 # G11: the answer
 
 

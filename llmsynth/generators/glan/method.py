@@ -25,7 +25,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.request import Request, Sampling
 from llmsynth.run import Run
 from llmsynth.taxonomy import Names, Taxonomy
-from llmsynth.text import fingerprint, normalise, shorten
+from llmsynth.text import fingerprint, shorten
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,7 @@ class _Work:
         record = question.record
         if record is None or record.dropped:
             return question
-        key = fingerprint(normalise(record.fields["instruction"]) or record.fields["instruction"])
+        key = fingerprint(same(record.fields["instruction"]).rstrip(" .?!"))  # signs count: 7 - 2 is not 7 + 2
         if key not in self.seen:
             self.seen.add(key)
             return question
