@@ -352,6 +352,18 @@ def test_a_recipe_becomes_a_dataset_with_splits_a_card_and_a_report(taxonomy: st
     assert "2402.13064" in card and "`glan`" in card
 
 
+def test_a_run_whose_steps_drop_every_row_ends(taxonomy: str, tmp_path: Path) -> None:
+    data = small_recipe(taxonomy, 20, stall=30).data(defaults=False)
+    none, few = (
+        Recipe.from_data({**data, "steps": [{"use": "where", "keep": keep}]})
+        for keep in ("words(output) > 999", "'e' in output")
+    )
+    result = synthesize(none, tmp_path / "none")
+    assert str(result.report["notes"]["stopped"]).startswith("stalled: the steps kept none of the last ")
+    assert 30 <= result.report["rows"]["dropped"]["where"] < 30 + 2 * 64
+    assert synthesize(few, tmp_path / "few").complete
+
+
 def test_a_reply_that_was_asked_for_again_is_not_told_as_one_that_came_too_late(taxonomy: str, tmp_path: Path) -> None:
     def unreadable(request: Request) -> str | Completion:
         return "I would rather not." if request.stage == "subject_lists" else reply(request)
