@@ -67,6 +67,33 @@ async def test_e1_complicate_input_shows_demonstrations_of_its_own(tmp_path: Pat
     assert all(f"Now the one to rewrite, with {name}:" in "\n".join(prompts) for name in asked)
 
 
+@pytest.mark.parametrize(
+    ("lead", "end"),
+    [
+        ("Here's a harder version:\n\n", ""),
+        ("Certainly! Here is the evolved task with one more constraint:\n", ""),
+        ("**New prompt:** ", ""),
+        ("**", "**"),
+        ('"', '"'),
+    ],
+)
+async def test_e1_what_models_put_around_an_evolution_is_no_part_of_it(
+    lead: str, end: str, seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: f"{lead}{harder(text, prompt)}{end}")
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1, operators={"deepen": 1}), evolver, journal)
+    plain = [harder(given(prompt), prompt) for prompt in evolver.texts("evolve")]
+    assert [record.fields["instruction"] for record in by_round(outcome, 1)] == plain
+    assert {record.status for record in outcome.records} == {"kept"}
+
+
+async def test_e1_an_evolution_that_begins_as_its_parent_does_is_left_alone(tmp_path: Path, journal: Journal) -> None:
+    seeds = one_seed(tmp_path, f"Prompt: {made_up('a')}")
+    evolver = Evolver(evolve=lambda text, prompt: f"{text} {made_up(prompt)}")
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1, operators={"deepen": 1}), evolver, journal)
+    assert by_round(outcome, 1)[0].fields["instruction"].startswith("Prompt: ")
+
+
 async def test_e1_an_evolution_in_the_tags_of_the_demonstrations_is_taken_out_of_them(
     tmp_path: Path, journal: Journal
 ) -> None:
