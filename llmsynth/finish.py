@@ -67,6 +67,7 @@ class _Used:
     """What answers records came from and what they scored, kept or not: noted while they pass, 8 bytes an answer.
 
     answers: by stage, how many there are that at least one record came from; under "" where records do not tell it.
+    asked_again: how many there are in whose place a record's way has another answer.
     """
 
     def __init__(self, heard: Callable[[], object], scores: ScoreReport, variety: Variety) -> None:
@@ -74,6 +75,7 @@ class _Used:
         self.scores = scores
         self.variety = variety
         self._keys: dict[str, array[int]] = {}
+        self._again = array("Q")
 
     def by(self, records: Iterable[Record]) -> Iterator[Record]:
         for number, record in enumerate(records, 1):
@@ -83,6 +85,7 @@ class _Used:
             self.variety.add(record)
             if "journal" in record.meta:
                 self._note(record.meta["journal"], record.meta.get("stages", ()))
+                self._again.extend(int(key[:16], 16) for key in record.meta.get("asked_again", ()))
             yield record
 
     def _note(self, keys: Sequence[str], stages: Sequence[str]) -> None:
@@ -95,6 +98,10 @@ class _Used:
     @property
     def answers(self) -> dict[str, int]:
         return {stage: _different(keys) for stage, keys in self._keys.items()}
+
+    @property
+    def asked_again(self) -> int:
+        return _different(self._again) if self._again else 0
 
 
 def _traced(records: Iterable[Record], traces: Traces) -> Iterator[Record]:
@@ -152,16 +159,18 @@ def _conversations(records: Iterable[Record]) -> Iterator[Record]:
 def _unused(run: Run, used: _Used) -> int:
     """How many answers led to no record, though others of their stage did: they came when there were enough.
 
-    Of stages that lead to none, such as one that improves a method, none is unused; nor are those about a gold file.
+    Of stages that lead to none, such as one that improves a method, none is unused; nor are those about a gold file,
+    those by which a method was improved, and those that were asked for again.
     """
     asked: Counter[str] = Counter()
     for model in run.models.values():
         asked.update({stage: usage.requests for stage, usage in model.usage.items()})
     for noted in run.notes.values():
-        asked.subtract(noted.get("gold_answers", {}) if isinstance(noted, Mapping) else {})
+        for other in ("gold_answers", "requests"):
+            asked.subtract(noted.get(other, {}) if isinstance(noted, Mapping) else {})
     answers = used.answers
     stages = asked.keys() if "" in answers else answers.keys()
-    return max(0, sum(asked[stage] for stage in stages) - sum(answers.values()))
+    return max(0, sum(asked[stage] for stage in stages) - sum(answers.values()) - used.asked_again)
 
 
 def _usage(run: Run) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from llmsynth.text import fingerprint
 if TYPE_CHECKING:
     import jinja2.sandbox
 
-_ROLE_LINE = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE)
+_ROLE_LINE = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE | re.IGNORECASE)
 _SUFFIX = ".jinja"
 
 
@@ -82,7 +82,7 @@ class Prompts:
 
         path, environment = self.path(name + _SUFFIX), _environment()
         try:
-            source = path.read_text(encoding="utf-8")
+            source = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"{path} cannot be read: {error}", "a prompt is a UTF-8 text file") from error
         parts: list[tuple[Role, jinja2.Template]] = []
@@ -110,7 +110,7 @@ class Prompts:
         """A YAML file that stands beside the prompts, such as demonstrations."""
         path = self.path(name)
         try:
-            value = yaml.safe_load(path.read_text(encoding="utf-8"))
+            value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise PromptError(f"{path} cannot be read: {error}", "it is a UTF-8 YAML file") from error
         if not isinstance(value, dict):
@@ -140,7 +140,7 @@ def _split(source: str) -> list[tuple[Role, str, int]]:
     if re.sub(r"\{#.*?#\}", "", head, flags=re.DOTALL).strip():
         parts.append(("user", head, 1))
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        role: Role = mark.group(1)  # type: ignore[assignment]  # the pattern admits the three roles only
+        role: Role = mark.group(1).lower()  # type: ignore[assignment]  # the pattern admits the three roles only
         end = following.start() if following else len(source)
         parts.append((role, source[mark.end() : end], source.count("\n", 0, mark.end()) + 1))
     return parts

@@ -6,6 +6,7 @@ test_evol_instruct_rounds.py, the command line and runs against a server in test
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,55 @@ async def test_e1_complicate_input_shows_demonstrations_of_its_own(tmp_path: Pat
     assert asked <= formats
     assert len(asked) >= 5
     assert all(f"Now the one to rewrite, with {name}:" in "\n".join(prompts) for name in asked)
+
+
+@pytest.mark.parametrize(
+    ("lead", "end"),
+    [
+        ("Here's a harder version:\n\n", ""),
+        ("Certainly! Here is the evolved task with one more constraint:\n", ""),
+        ("**New prompt:** ", ""),
+        ("**", "**"),
+        ('"', '"'),
+    ],
+)
+async def test_e1_what_models_put_around_an_evolution_is_no_part_of_it(
+    lead: str, end: str, seeds: str, journal: Journal
+) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: f"{lead}{harder(text, prompt)}{end}")
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1, operators={"deepen": 1}), evolver, journal)
+    plain = [harder(given(prompt), prompt) for prompt in evolver.texts("evolve")]
+    assert [record.fields["instruction"] for record in by_round(outcome, 1)] == plain
+    assert {record.status for record in outcome.records} == {"kept"}
+
+
+async def test_e1_an_evolution_that_begins_as_its_parent_does_is_left_alone(tmp_path: Path, journal: Journal) -> None:
+    seeds = one_seed(tmp_path, f"Prompt: {made_up('a')}")
+    evolver = Evolver(evolve=lambda text, prompt: f"{text} {made_up(prompt)}")
+    outcome = await play(EvolInstruct(seeds=seeds, rounds=1, operators={"deepen": 1}), evolver, journal)
+    assert by_round(outcome, 1)[0].fields["instruction"].startswith("Prompt: ")
+
+
+async def test_e1_an_evolution_in_the_tags_of_the_demonstrations_is_taken_out_of_them(
+    tmp_path: Path, journal: Journal
+) -> None:
+    evolver = Evolver(evolve=lambda text, prompt: f"<rewritten_prompt>\n{harder(text, prompt)}\n</rewritten_prompt>\n")
+    options = EvolInstruct(seeds=rows_file(tmp_path, 3), rounds=1, operators={"complicate_input": 1})
+    outcome = await play(options, evolver, journal)
+    assert outcome.reasons() == [None] * 6
+    assert not any("<" in record.fields["instruction"] for record in outcome.records)
+
+
+def test_e1_a_demonstration_that_cannot_be_shown_is_found_before_anything_is_asked(tmp_path: Path) -> None:
+    """Wherever in the file it is: a run shows two of them at a time, so it might come up after hours."""
+    shipped = Prompts().data("evol_instruct/general/demonstrations.yaml")["complicate_input"]
+    folder = tmp_path / "evol_instruct" / "general"
+    folder.mkdir(parents=True)
+    for place, wrong in enumerate([{"format": "a list", "given": "Why?"}, {**shipped[1], "rewritten": 7}]):
+        examples = [*shipped[:place], wrong, *shipped[place:]]
+        (folder / "demonstrations.yaml").write_text(json.dumps({"complicate_input": examples}))
+        with pytest.raises(PromptError):
+            EvolInstruct().validate(Run({}, prompts=Prompts(tmp_path)))
 
 
 def test_e1_demonstrations_that_are_too_few_are_an_error(tmp_path: Path) -> None:

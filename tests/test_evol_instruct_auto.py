@@ -406,6 +406,7 @@ def test_e14_a_run_that_is_cut_off_goes_on_to_the_same_method_and_a_later_run_us
     seeds: str, tmp_path: Path
 ) -> None:
     whole = synthesize(recipe(seeds), tmp_path / "whole")
+    assert whole.report["unused_answers"] == 0  # what improved the method was of use
     saved = tmp_path / "whole" / "prompts" / METHOD_FILE
     notes = whole.report["notes"]["auto"]
     for cap in (15, 40, 90):

@@ -147,6 +147,11 @@ def test_e8_bounds_that_contradict_each_other_are_refused(wrong: dict[str, float
         ("As an AI language model, I can't make prompts harder.", "refused"),
         ("I’m sorry, but I cannot rewrite this.", "refused"),
         ("Please provide the text that you want me to evolve.", "asked_back"),
+        ("I see no text. Please provide more information.", "asked_back"),
+        ("Please provide me with the prompt.", "asked_back"),
+        (CHILD + " Please provide two examples, and state your reasons.", None),
+        ("As an AI ethics consultant, n" + CHILD[1:], None),
+        ("As an AI, I see nothing to rewrite.", "refused"),
         ("Sure! Which of the rivers do you mean?", "asked_back"),
         ("Understood. What should I rewrite?", "asked_back"),
         ("Sure, here it is: " + CHILD, "answered_instead"),
@@ -156,6 +161,18 @@ def test_e8_bounds_that_contradict_each_other_are_refused(wrong: dict[str, float
 )
 def test_e9_refusals_questions_and_answers_are_no_evolutions(child: str, reason: str | None) -> None:
     assert evolved(child, answer="The Vistula, the Oder and the Neman flow into the Baltic Sea.") == reason
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [
+        ("写一个 Python 函数来排序。", "写一个 Python 函数来排序，要求时间复杂度为线性，并且处理空输入。"),
+        ("Напиши функцию на Python.", "Напиши функцию на Python, которая работает за линейное время."),
+    ],
+)
+def test_e4_one_word_in_latin_script_does_not_make_two_prompts_equal(parent: str, child: str) -> None:
+    assert evolved(child, parent) is None
+    assert evolved(parent + "!", parent) == "no_information_gain"
 
 
 def test_e9_an_answer_that_repeats_the_input_does_not_condemn_evolutions_that_keep_it() -> None:
@@ -214,6 +231,13 @@ def test_e16_code_tables_and_input_must_survive_a_step_in_depth() -> None:
     assert evolved(f"{extra} What does the loop print, and why?", parent) == "material_lost"
     assert evolved(f"{extra} Correct it.", "Correct it.\n\nHe go home.", given="He go home.") == "material_lost"
     assert evolved(f"{extra} Correct: He go home.", "Correct it.\n\nHe go home.", given="He go home.") is None
+
+
+def test_e16_a_table_that_was_set_anew_is_not_lost() -> None:
+    parent = "Which team is better?\n\n| team | errors |\n|------|--------|\n| day  | 48     |\n| night| 35     |"
+    asked = "Which team is better, and by how much, if each error costs the firm seven euros a day?"
+    assert evolved(f"{asked}\n\n|team|errors|\n|:---|---:|\n|day|48|\n|night|35|", parent) is None
+    assert evolved(f"{asked}\n\n|team|errors|\n|:---|---:|\n|day|48|\n|night|36|", parent) == "material_lost"
 
 
 def test_e1_every_operator_has_its_share() -> None:

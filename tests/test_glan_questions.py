@@ -131,6 +131,8 @@ async def test_g10_each_question_has_a_sample_of_its_own_unless_asked_otherwise(
         ("**Question:** Why?", "Why?"),
         ("### Homework question 3\n\nWhy?\n\n- a\n- b", "Why?\n\n- a\n- b"),
         ("<think>Let me see.</think>\nQuestion: Why?", "Why?"),
+        ("Sure! Here is a homework question on waves:\n\n**Question:** Why?", "Why?"),
+        ("Here is a list of numbers:\n3, 5\nIs 4 their mean?", "Here is a list of numbers:\n3, 5\nIs 4 their mean?"),
         ("Question the premise of the theorem.", "Question the premise of the theorem."),
         ("<think>Let me", ""),
         ("Question:", ""),
@@ -173,6 +175,13 @@ async def test_g10_a_question_that_was_asked_before_is_dropped_before_it_is_answ
     assert outcome.reasons()[0] is None
     assert set(outcome.reasons()[1:]) == {"duplicate_question"}
     assert len(professor.asked("answers")) == 1
+
+
+async def test_g10_questions_that_differ_in_a_sign_are_two(one: str, journal: Journal) -> None:
+    said = iter(["What is 7 - 2?", "What is 7 + 2?", "what is  7 + 2", "What is 7 × 2?"])
+    professor = Professor({**one_subject(*[5] * 10), "questions": lambda request: next(said)})
+    outcome = await ask(GLAN(taxonomy=one, queries=1, max_questions=4, lookahead=1), professor, journal, 9)
+    assert outcome.reasons() == [None, None, "duplicate_question", None]
 
 
 # G11: the answer

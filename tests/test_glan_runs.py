@@ -352,6 +352,27 @@ def test_a_recipe_becomes_a_dataset_with_splits_a_card_and_a_report(taxonomy: st
     assert "2402.13064" in card and "`glan`" in card
 
 
+def test_a_run_whose_steps_drop_every_row_ends(taxonomy: str, tmp_path: Path) -> None:
+    data = small_recipe(taxonomy, 20, stall=30).data(defaults=False)
+    none, few = (
+        Recipe.from_data({**data, "steps": [{"use": "where", "keep": keep}]})
+        for keep in ("words(output) > 999", "'e' in output")
+    )
+    result = synthesize(none, tmp_path / "none")
+    assert str(result.report["notes"]["stopped"]).startswith("stalled: the steps kept none of the last ")
+    assert 30 <= result.report["rows"]["dropped"]["where"] < 30 + 2 * 64
+    assert synthesize(few, tmp_path / "few").complete
+
+
+def test_a_reply_that_was_asked_for_again_is_not_told_as_one_that_came_too_late(taxonomy: str, tmp_path: Path) -> None:
+    def unreadable(request: Request) -> str | Completion:
+        return "I would rather not." if request.stage == "subject_lists" else reply(request)
+
+    result = synthesize(small_recipe(taxonomy, 20), tmp_path / "run", backends={"default": FakeBackend(unreadable)})
+    assert result.report["usage"]["subject_lists"]["answers"] == 2 * result.report["usage"]["subjects"]["answers"] > 0
+    assert result.report["unused_answers"] == 0
+
+
 def test_the_same_command_again_and_with_update_asks_for_nothing_twice(taxonomy: str, tmp_path: Path) -> None:
     first = synthesize(small_recipe(taxonomy, 20), tmp_path / "run")
     more = synthesize(small_recipe(taxonomy, 40), tmp_path / "run", update=True)

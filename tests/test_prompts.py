@@ -40,6 +40,11 @@ def test_role_lines_divide_a_file_into_messages(tmp_path: Path) -> None:
     ]
 
 
+def test_role_lines_are_seen_in_capitals_and_behind_a_byte_order_mark(tmp_path: Path) -> None:
+    messages = load(tmp_path, "\ufeff[System]\nJudge.\n[USER]\n{{ instruction }}\n").render(instruction="x")
+    assert messages == ({"role": "system", "content": "Judge."}, {"role": "user", "content": "x"})
+
+
 def test_a_role_in_the_middle_of_a_line_is_text(tmp_path: Path) -> None:
     [message] = load(tmp_path, "Say [system] or\n [user]\n{{ instruction }}").render(instruction="x")
     assert message["content"] == "Say [system] or\n [user]\nx"

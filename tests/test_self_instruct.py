@@ -14,6 +14,7 @@ from rouge_score import rouge_scorer
 
 from llmsynth import Completion, Run, SelfInstruct
 from llmsynth.errors import RecipeError, SourceError
+from llmsynth.generators.self_instruct.filters import InstructionFilter
 from llmsynth.journal import Journal
 from llmsynth.request import RequestFailedError
 from tests.scripted import (
@@ -170,6 +171,23 @@ async def test_s5_candidates_are_compared_with_seeds_and_with_their_own_batch(se
     assert outcome.records[0].dropped is not None
     assert outcome.records[0].dropped.detail == "ROUGE-L 1.000 with seed_4"
     assert outcome.records[2].meta["most_similar"][0][0] == "0-1"
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "other"),
+    [
+        ("写一首关于春天的诗。", "请写一首关于春天的诗。", "解释什么是光合作用。"),
+        ("Напиши стих о зиме на Python.", "Напиши стих о зиме на языке Python.", "Отсортируй числа на Python."),
+        ("봄에 관한 시를 써 주세요.", "봄에 관한 시를 꼭 써 주세요.", "광합성이 무엇인지 설명해 주세요."),
+    ],
+)
+async def test_s5_instructions_in_any_script_are_compared(
+    first: str, again: str, other: str, seeds: str, journal: Journal
+) -> None:
+    script = reply(first, first, again, other)
+    every = InstructionFilter(min_words=1, ascii_start=False)
+    outcome = await play(SelfInstruct(seeds=seeds, max_requests=1, filter=every), script, journal)
+    assert outcome.reasons() == [None, "not_novel", "not_novel", None]
 
 
 async def test_s5_s6_novelty_decides_as_scoring_the_whole_pool_would(seeds: str, journal: Journal) -> None:

@@ -40,5 +40,8 @@ def copy(folder: Annotated[Path, typer.Argument(help="A new folder for the copie
     if folder.exists():
         raise PromptError(f"{folder} exists already", "name a new folder, so that nothing of yours is overwritten")
     shutil.copytree(shipped_folder(), folder)
-    console.say(f"edit the files in {folder}, and delete those you leave as they are")
+    console.say(
+        f"edit the files in {folder}, and delete those you leave as they are; in whatever language, keep the marks by"
+        " which replies are read, such as Input:, Output:, Class label:, Yes and Not Equal"
+    )
     print(folder)

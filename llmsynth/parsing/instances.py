@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
 from llmsynth.parsing.wrapping import marks_in, sections, unwrap
 
 _START = r"^[-#>*_•+ \t]*"
-_COLON = r"[ \t]*\d*[ \t]*[*_]*[ \t]*:[*_]*[ \t]*"
+_COLON = r"[ \t]*\d*[ \t]*[*_]*[ \t]*[:：][*_]*[ \t]*"
 # "Example 1" alone, or with a colon or full stop and perhaps text behind it; "Example 1 shows" is prose
-_HEADING = r"Example[ \t]*#?\d+[ \t]*(?:\([^)\n]*\)[ \t]*)?(?:[*_]*[.:][*_]*[ \t]*|[*_]*[ \t]*$)"
+_HEADING = r"Example[ \t]*#?\d+[ \t]*(?:\([^)\n]*\)[ \t]*)?(?:[*_]*[.:：][*_]*[ \t]*|[*_]*[ \t]*$)"
 _FLAGS = re.MULTILINE | re.IGNORECASE
 
 _PART = re.compile(rf"{_START}(?:(?P<heading>{_HEADING})|(?P<name>Input|Output){_COLON})", _FLAGS)
@@ -24,7 +25,12 @@ _INPUT = re.compile(rf"{_START}Input{_COLON}", _FLAGS)
 _OUTPUT = re.compile(rf"{_START}Output{_COLON}", _FLAGS)
 _AROUND_LABEL = re.compile(r"\A([*_]{1,3}|[`\"])(.+)\1\Z")
 _INLINE_INPUT = re.compile(rf"[ \t]+[*_]*Input{_COLON}", _FLAGS)
-_INLINE_OUTPUT = re.compile(rf"[ \t]+[*_]*Output{_COLON}", _FLAGS)
+_INLINE_OUTPUT = re.compile(rf"[ \t]+(?:(?:[-=]+>|→|\|)[ \t]*)?[*_]*Output{_COLON}", _FLAGS)
+_INDENTED = re.compile(r"(?: {4}|\t)[ \t]*\w")
+# "1. Input: ..."
+_NUMBERED = re.compile(
+    rf"{_START}\(?(?P<number>\d{{1,2}})[.)][*_]*\s*(?=[*_]*(?P<name>Input|Output|Class[ \t_]*label){_COLON})", _FLAGS
+)
 
 _TASK = re.compile(rf"{_START}Task[ \t]*\d*[*_]*[ \t]*:[^\n]*", _FLAGS)
 _TASK_GOES_ON = re.compile(rf"\s*{_START}(?:{_HEADING}|(?:Input|Output|Class[ \t_]*label){_COLON})", _FLAGS)
@@ -37,10 +43,10 @@ _NO_INPUT = re.compile(
 )
 
 _ALPACA_PART = re.compile(
-    r"^[#*_ \t]*(?P<number>\d+)[ \t]*\.[ \t]*[*_]*(?P<name>Instruction|Input|Output)[ \t]*[*_]*[ \t]*:[*_]*",
+    r"^[#*_ \t]*(?P<number>\d+)[ \t]*[.)][ \t]*[*_]*(?P<name>Instruction|Input|Output)[ \t]*[*_]*[ \t]*[:：][*_]*",
     _FLAGS,
 )
-_ALPACA_RULE = re.compile(r"^[ \t]*(?:###|-{3,})[ \t]*$", re.MULTILINE)
+_ALPACA_RULE = re.compile(r"^[ \t]*(###|-{3,})[ \t]*$", re.MULTILINE)
 
 
 class Instance(NamedTuple):
@@ -58,8 +64,11 @@ def parse_input_first(text: str, truncated: bool = False) -> list[Instance]:
     mark at all holds no instance, as it is rather a question or a refusal. An input that was never
     answered has an empty output.
     """
-    text = _HEADING_AND_PART.sub(r"\1\n", _this_task_only(unwrap(text)))
+    text = _HEADING_AND_PART.sub(r"\1\n", _numbers_as_headings(_this_task_only(unwrap(text)), _PART))
     text, marks = marks_in(_PART, text)
+    parts = [mark for mark in marks if mark.group("name")]
+    if parts and not _INDENTED.match(parts[0].group()):  # then what is indented is code that was not fenced
+        marks = [mark for mark in marks if not _INDENTED.match(mark.group())]
     instances: list[Instance] = []
     loose: str | None = None  # text right under a heading
     given: str | None = None
@@ -69,6 +78,9 @@ def parse_input_first(text: str, truncated: bool = False) -> list[Instance]:
         if not name:
             instances += _unanswered(given, loose)
             given, loose = None, body or None
+        elif name == "input" and given is not None and _INLINE_OUTPUT.search(given):
+            instances += _unanswered(given, loose)
+            given, loose = body, None
         elif name == "input":
             given = body if given is None else f"{given}\n{body}"
         elif before == "output" and instances[-1].input:
@@ -89,7 +101,7 @@ def parse_output_first(text: str, truncated: bool = False) -> list[Instance]:
     Several inputs under one label are an instance each. Without the marker there is none: a label is
     what the task is about.
     """
-    text = _this_task_only(unwrap(text))
+    text = _numbers_as_headings(_this_task_only(unwrap(text)), _LABELS[0])
     instances: list[Instance] = []
     for pattern in _LABELS:
         inner, marks = marks_in(pattern, text)
@@ -113,20 +125,36 @@ def parse_alpaca(text: str, first: int, truncated: bool = False) -> list[tuple[s
     elif text.strip():
         text = f"{first}. Instruction: {text.strip()}"
     tasks: list[tuple[str, Instance] | None] = []
-    for segment in _ALPACA_RULE.split(text):
+    for segment in _alpaca_segments(text):
         marks = list(_ALPACA_PART.finditer(segment))
         starts = [i for i, mark in enumerate(marks) if mark.group("name").lower() == "instruction"]
-        if not segment.strip():
-            continue
         if not starts or segment[: marks[0].start()].strip() or starts[0] > 0:
             tasks.append(None)
-        for start, end in zip(starts, [*starts[1:], len(marks)], strict=True):
+        for start, end in itertools.pairwise([*starts, len(marks)]):
             stop = marks[end].start() if end < len(marks) else len(segment)
             tasks.append(_alpaca_task(segment[:stop], marks[start:end]))
     if truncated and tasks and tasks[-1] is not None:
         instruction, instance = tasks[-1]
         tasks[-1] = (instruction, instance._replace(cut=True))
     return tasks
+
+
+def _alpaca_segments(text: str) -> list[str]:
+    """The text between the rules, where there is any.
+
+    `---` divides only where a task begins behind it, or a last remark does: any other is part of an input or an output.
+    """
+    first, *more = _ALPACA_RULE.split(text)
+    segments = [first]
+    for place in range(0, len(more), 2):
+        rule, piece = more[place : place + 2]
+        names = [mark.group("name").lower() for mark in _ALPACA_PART.finditer(piece)]
+        divides = rule == "###" or "instruction" in names or not (names or more[place + 2 :])
+        if divides:
+            segments.append(piece)
+        else:
+            segments[-1] += rule + piece
+    return [segment for segment in segments if segment.strip()]
 
 
 def _alpaca_task(segment: str, marks: list[re.Match[str]]) -> tuple[str, Instance] | None:
@@ -152,6 +180,20 @@ def _this_task_only(text: str) -> str:
         if opens and before.strip():
             return before
     return text
+
+
+def _numbers_as_headings(text: str, plain: re.Pattern[str]) -> str:
+    """The reply with headings of examples where numbers stand before the first part of each.
+
+    Behind a part without a number, a numbered list of inputs and outputs is what the answer says; and where both have
+    numbers, it may be the answer itself.
+    """
+    numbered, first = list(_NUMBERED.finditer(text)), plain.search(text)
+    if len({mark.group("name").lower() for mark in numbered}) != 1:
+        return text
+    if first and first.start() < numbered[0].start():
+        return text
+    return _NUMBERED.sub(r"Example \g<number>\n", text)
 
 
 def _labelled(body: str) -> tuple[str, list[str]]:

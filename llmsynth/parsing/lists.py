@@ -8,18 +8,19 @@ from typing import NamedTuple
 from llmsynth.parsing.wrapping import marks_in, sections, unwrap
 from llmsynth.text import one_line
 
-# "9.", "9)", "(9)", "**9.**", "### 9.", "Task 9:", "**9. Title** ..." at the start of a line
+# "9.", "9)", "(9)", "9、", "**9.**", "### 9.", "* 9.", "Task 9:", "**9. Title** ..." at the start of a line
 _MARK = re.compile(
-    r"^(?P<indent>[ \t]*)(?:[#>\-][#>\- \t]*)?(?:(?P<bold>\*\*|__)[ \t]*)?"
-    r"\(?(?:(?:task|instruction)[ \t]+)?(?P<number>\d{1,4})[ \t]*"
-    r"(?:\\?[.):](?=\D|$)(?P<closed>\*\*|__)?|(?P<closed_before>\*\*)[.):]?)[ \t]*",
+    r"^(?P<indent>[ \t]*)(?:[#>\-][#>\- \t]*|[*•+][ \t]+)?(?:(?P<bold>\*\*|__)[ \t]*)?"
+    r"[(（]?(?:(?:task|instruction|question)[ \t]+)?(?P<number>\d{1,4})[ \t]*"
+    r"(?:\\?[.):．、：）।](?=\D|$)(?P<closed>\*\*|__)?|(?P<closed_before>\*\*)[.):．、：）।]?)[ \t]*",
     re.MULTILINE | re.IGNORECASE,
 )
 _BULLET = re.compile(r"^(?P<indent>[ \t]*)[-*•+–][ \t]+", re.MULTILINE)
-_LABEL = re.compile(r"^(?:(?:new )?(?:task|instruction)[ \t]*:)[ \t]*", re.IGNORECASE)
+_LABEL = re.compile(r"^(?:(?:new )?(?:task|instruction)[ \t]*[:：])[ \t]*", re.IGNORECASE)
 _HEADING = re.compile(r"\n[ \t]*(?:#{1,6}[ \t][^\n]*|\*\*[^*\n]+\*\*:?|[-*_=]{3,})[ \t]*\Z")
 _GREETING = re.compile(
-    r"(?:sure|certainly|of course|absolutely|okay|ok|great)\b[,!.:]|here(?:['’]s| is| are)\b[^\n]*:\s*\Z", re.IGNORECASE
+    r"(?:sure|certainly|of course|absolutely|okay|ok|great)\b[,!.:]|here(?:['’]s| is| are)\b[^\n]*[:：]\s*\Z",
+    re.IGNORECASE,
 )
 _REFUSAL = re.compile(
     r"(?:i['’]m|i am) (?:(?:so |very )?sorry|unable|afraid)|sorry\b"

@@ -12,7 +12,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.generators.evol_instruct.operators import Kind
 from llmsynth.parsing import fenced
 from llmsynth.record import Drop
-from llmsynth.similarity import rouge_l, rouge_tokens
+from llmsynth.similarity import rouge_l, tokens_of_any_script
 from llmsynth.text import normalise, one_line, shorten, word_count
 
 SCAFFOLD = (
@@ -43,9 +43,16 @@ _COURTESY = re.compile(
 )
 _ASKS_BACK = re.compile(r"\W*(?:sure|understood|thank you)\b.*\?\W*\Z", re.IGNORECASE | re.DOTALL)
 _PLEASE_PROVIDE = re.compile(r"\bplease\s+provide\b", re.IGNORECASE)
+# not "please provide three examples", which is what many a harder task ends in
+_ASKS_FOR_IT = re.compile(
+    r"\bplease\s+provide\s+(?:me\s+with\b|(?:more|additional|further)\s+(?:information|context|details?)\b"
+    r"|(?:[^.!?\n]*\b)?(?:prompt\b|you(?:['’]d|\s+would)?\s+(?:want|wish|like|need)\b))",
+    re.IGNORECASE,
+)
 _REFUSAL = re.compile(
     r"\W*(?:(?:i'?m |i am )?(?:very |so |really )?(?:sorry|afraid)\b|i apologi[sz]e\b|my apologies\b"
-    r"|as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+    r"|as an? (?:(?:ai |artificial intelligence )?(?:large )?language model\b"
+    r"|(?:ai|artificial intelligence)(?: (?:model|assistant|system|chatbot))?(?:[,.]| i\b))"
     r"|i(?:'?m| am) (?:just )?an? (?:ai|(?:large )?language model)\b"
     r"|i(?:'?m| am) (?:unable|not able) to\b|i (?:can(?:no|')?t|can not|won'?t|will not) "
     r"(?:help|assist|provide|fulfil|comply|do that|answer|rewrite|create|generate|complete|write)\w*)",
@@ -166,8 +173,8 @@ def equal(parent: str, child: str) -> bool:
     plain = normalise(parent), normalise(child)
     if plain[0] and plain[0] == plain[1]:
         return True
-    f1 = rouge_l(parent, child)
-    lengths = len(rouge_tokens(parent)), len(rouge_tokens(child))
+    f1 = _likeness(parent, child)
+    lengths = len(tokens_of_any_script(parent)), len(tokens_of_any_script(child))
     return f1 >= 0.95 and lengths[1] - f1 * sum(lengths) / 2 < 1.5  # the F1 is 2 x common / sum
 
 
@@ -197,16 +204,19 @@ def material(text: str) -> list[str]:
 
 
 def lost_material(parent: str, given: str, child: str, share: float) -> str:
-    """The first line of code, table or input that is missing in the child, if too many are; else nothing."""
-    lines = [one_line(line) for line in (*material(parent), *given.splitlines()) if line.strip()]
-    there = one_line(child)
-    lost = [line for line in lines if line not in there]
+    """The first line of code, table or input that is missing in the child, if too many are; else nothing.
+
+    Spacing does not count, nor does the rule below a table's head: models set tables anew.
+    """
+    lines = [line for line in (*material(parent), *given.splitlines()) if line.strip(" \t|:-")]
+    there = "".join(child.split())
+    lost = [line for line in lines if "".join(line.split()) not in there]
     return lost[0] if len(lost) > (1 - share) * len(lines) + 1e-9 else ""
 
 
 def _no_evolution(parent: str, child: str, answer: str) -> Drop | None:
     """Whether the reply refuses, asks or answers where it should have evolved."""
-    if _PLEASE_PROVIDE.search(child) and not _PLEASE_PROVIDE.search(parent):
+    if _ASKS_FOR_IT.search(child) and not _ASKS_FOR_IT.search(parent):
         return Drop("asked_back", shorten(child))
     if _ASKS_BACK.match(child) and not _ASKS_BACK.match(parent):
         return Drop("asked_back", shorten(child))
@@ -215,9 +225,13 @@ def _no_evolution(parent: str, child: str, answer: str) -> Drop | None:
     if _COURTESY.match(child) and not _COURTESY.match(parent):
         return Drop("answered_instead", shorten(child))
     # an answer that repeats its input is like any evolution that keeps it, but no more than the parent is
-    if word_count(answer) >= 4 and rouge_l(answer, child) > max(0.7, rouge_l(parent, child)):
+    if word_count(answer) >= 4 and _likeness(answer, child) > max(0.7, _likeness(parent, child)):
         return Drop("answered_instead", "the answer to its parent")
     return None
+
+
+def _likeness(one: str, other: str) -> float:
+    return rouge_l(one, other, tokens_of_any_script)
 
 
 def _plain(text: str) -> str:

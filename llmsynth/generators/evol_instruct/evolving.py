@@ -13,7 +13,8 @@ import yaml
 
 from llmsynth.errors import PromptError
 from llmsynth.generators._provenance import failed
-from llmsynth.generators.evol_instruct.operators import Operator
+from llmsynth.generators.evol_instruct.elimination import scaffold_in
+from llmsynth.generators.evol_instruct.operators import PACKS, Operator
 from llmsynth.parsing import FinalStep, parse_final_prompt, unwrap
 from llmsynth.prompts import Prompt, Prompts
 from llmsynth.record import Drop
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from llmsynth.generators.evol_instruct.rows import Row
 
 FOLDER = "evol_instruct"
+_SHOWS = next(operator for operator in PACKS["general"] if operator.kind == "data")  # that shows examples
 METHOD_FILE = f"{FOLDER}/auto/method.yaml"
+_TAGGED = re.compile(r"<(?P<tag>(?:rewritten|created|given)_prompt)>(?P<inside>.*)</(?P=tag)>", re.DOTALL)
+# "Here's a harder version:" and "New prompt:", above or before what was asked for; the prompt's own words are left, as
+# they are eliminated
+_LEAD = re.compile(
+    r"[*_#\s]*(?:(?:(?:sure|certainly|of course|absolutely|okay)\b[^\n:]{0,80}[,.!]\s*)?here(?:['’]s| is)\b[^\n:]{0,80}"
+    r"\b(?:version|prompt|task|instruction|problem)(?: (?:of|with|that|for)\b[^\n:]{0,60})?:[*_ \t]*\n"
+    r"|(?:(?:the )?(?:new|harder|final|revised|updated) )?prompt[*_]*:[*_]*)\s*",
+    re.IGNORECASE,
+)
 _STEP = re.compile(r"\bstep ?\d{1,2} ?[:.)]", re.IGNORECASE)
 
 
@@ -85,12 +96,14 @@ class Wording:
         loaded = {o.name: prompts.load(f"{folder}/{o.name}", variables) for o in operators}
         response = prompts.load(f"{FOLDER}/response", {"instruction"})
         examples: list[Any] = []
-        if "complicate_input" in loaded:
+        if _SHOWS.name in loaded:
             examples = _examples(prompts.data(f"{folder}/demonstrations.yaml"), options.demonstrations)
         wording = cls(options, loaded, response, examples, method)
         for operator in operators:
             wording.evolve("a", operator, Random(0))
         wording.answer("a")
+        for example in examples:  # a run shows a few at a time, so a bad one would come up late
+            dataclasses.replace(wording, examples=[example] * options.demonstrations).evolve("a", _SHOWS, Random(0))
         return wording
 
     def by(self, method: Method) -> Wording:
@@ -119,8 +132,8 @@ def read_evolution(
     """The evolved text, and what is wrong with it as far as it shows without asking anybody or knowing other texts."""
     if completion.failure:
         return "", failed(completion)
-    step = parse_final_prompt(completion.text) if operator.stepwise else FinalStep(unwrap(completion.text), False)
-    text = _unquoted(step.text.strip(), parent.text)
+    step = parse_final_prompt(completion.text) if operator.stepwise else FinalStep(_untagged(completion.text), False)
+    text = _unquoted(_without_lead(step.text.strip(), parent.text), parent.text)
     if completion.truncated and not step.closed:
         return text, Drop("truncated", "the token limit cut the instruction short")
     if operator.stepwise and (leak := _STEP.search(text)) and not _STEP.search(parent.text):
@@ -139,8 +152,25 @@ def _examples(data: dict[str, Any], least: int) -> list[Any]:
     return examples
 
 
+def _untagged(reply: str) -> str:
+    """The reply without the tags around all of it, in which the prompt's demonstrations stand."""
+    text = unwrap(reply).strip()
+    tagged = _TAGGED.fullmatch(text)
+    return unwrap(tagged.group("inside")) if tagged else text
+
+
+def _without_lead(text: str, parent: str) -> str:
+    """The text without what models say before it, unless the parent begins so."""
+    lead = _LEAD.match(text)
+    if lead and not scaffold_in(lead.group(), "") and not _LEAD.match(parent):
+        text = text[lead.end() :]
+    return text
+
+
 def _unquoted(text: str, parent: str) -> str:
-    """The text without the quotation marks that models put around what they quote."""
+    """The text without the quotation marks, or bold ones, that models put around what they quote."""
+    if text.startswith("**") and text.endswith("**") and text.count("**") == 2 and not parent.startswith("**"):
+        text = text[2:-2].strip()
     marks = {'"': '"', "“": "”"}.get(text[:1])
     inner = text[1:-1]
     if (

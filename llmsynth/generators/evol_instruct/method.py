@@ -38,7 +38,7 @@ from llmsynth.prompts import Prompt
 from llmsynth.record import Drop, Record
 from llmsynth.request import Completion, Request, Sampling
 from llmsynth.run import Run
-from llmsynth.similarity import RougeIndex, rouge_l
+from llmsynth.similarity import RougeIndex, rouge_l, tokens_of_any_script
 from llmsynth.sources import Seed
 from llmsynth.text import one_line, shorten
 
@@ -212,7 +212,7 @@ class Work:
         self.seen: set[str] = set()
         self.origins: dict[str, str] = {}  # the seeds' texts, by lineage
         fresh = any(operator.kind == "fresh" for operator, _ in self.operators)
-        self.index = RougeIndex(options.threshold) if fresh or options.stop.novelty >= 0 else None
+        self.index = RougeIndex(options.threshold, tokens_of_any_script) if fresh or options.stop.novelty >= 0 else None
         for row in self.rows:
             self._enter(row)
 
@@ -316,7 +316,8 @@ class Work:
     def _echo(self, row: Row, near: list[str]) -> bool:
         """Whether any of these texts comes from another seed, and one that this row's seed was not like."""
         others = {id if id in self.origins else lineage_of(id) for id in near} - {row.lineage}
-        return any(rouge_l(row.origin, self.origins[other]) <= self.options.threshold for other in others)
+        likeness = (rouge_l(row.origin, self.origins[other], tokens_of_any_script) for other in others)
+        return any(f1 <= self.options.threshold for f1 in likeness)
 
     # stages 2 and 3: was anything gained, and can it be answered?
 

@@ -25,7 +25,7 @@ from llmsynth.record import Drop, Record
 from llmsynth.request import Request, Sampling
 from llmsynth.run import Run
 from llmsynth.taxonomy import Names, Taxonomy
-from llmsynth.text import fingerprint, normalise, shorten
+from llmsynth.text import fingerprint, shorten
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class GLAN:
         would be one more is passed over, for another combination that is not held out.
     decontaminate: benchmark files; a record that holds one of their texts, or `ngram` words in a row of one, is dropped
         as "contaminated". What is nearly one of them is for the step `decontaminate`.
-    max_questions, stall: stop at so many questions, or when so many in a row were dropped.
+    max_questions, stall: stop at so many questions, or when so many in a row were dropped, here or by the steps.
     lookahead: slots worked on ahead of the one whose answer is being used, at each of three stages.
 
     Deviations from the paper: the sampling of concepts is uniform over combinations, where the paper does not say;
@@ -300,7 +300,7 @@ class _Work:
         record = question.record
         if record is None or record.dropped:
             return question
-        key = fingerprint(normalise(record.fields["instruction"]) or record.fields["instruction"])
+        key = fingerprint(same(record.fields["instruction"]).rstrip(" .?!"))  # signs count: 7 - 2 is not 7 + 2
         if key not in self.seen:
             self.seen.add(key)
             return question

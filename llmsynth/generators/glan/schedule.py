@@ -30,7 +30,7 @@ class Schedule:
     depends on that discipline alone; so another target, or one discipline more, asks the same again.
 
     quotas: kept records at most, by discipline; infinite where absent.
-    stall: stop when so many questions in a row were dropped.
+    stall: stop when so many questions in a row were dropped, here or by the steps that follow.
     """
 
     run: Run
@@ -48,6 +48,8 @@ class Schedule:
     _rows: int = 0  # kept
     _yielded: int = 0
     _fruitless: int = 0
+    _kept_by_steps: int = 0
+    _fruitful: int = 0  # rows that had been through the steps when those last kept one
     _order: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,8 @@ class Schedule:
             heapq.heappush(self._heap, (self._load(place), self._order[place], place))
         if asked:
             self._fruitless = 0 if kept else self._fruitless + 1
+        if self.run.tally.kept > self._kept_by_steps:
+            self._kept_by_steps, self._fruitful = self.run.tally.kept, self._through
 
     def close(self, slot: Slot) -> None:
         """Ask nothing more of a discipline that has no usable subject."""
@@ -104,9 +108,16 @@ class Schedule:
             return f"max_questions ({self.max_questions}) reached"
         if self._fruitless >= self.stall:
             return f"stalled: none of the last {self.stall} questions was kept"
+        if self.run.tally.kept == self._kept_by_steps and self._through - self._fruitful >= self.stall:
+            return f"stalled: the steps kept none of the last {self._through - self._fruitful} rows"
         while self._heap and not self._current(*self._heap[0]):
             heapq.heappop(self._heap)
         return None if self._heap else "every quota is filled, or no discipline has a usable subject left"
+
+    @property
+    def _through(self) -> int:
+        """Rows that have been through the steps at least: what is on its way there may be among them, or be drops."""
+        return self._rows - max(0, self._yielded - self.run.tally.total)
 
     def _current(self, load: int, order: str, place: int) -> bool:
         full = load >= self.quotas.get(self.disciplines[place], math.inf)

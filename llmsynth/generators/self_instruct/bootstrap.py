@@ -9,7 +9,7 @@ from random import Random
 
 from llmsynth.record import Drop
 from llmsynth.run import Run
-from llmsynth.similarity import Match, RougeIndex
+from llmsynth.similarity import Match, RougeIndex, tokens_of_any_script
 from llmsynth.sources import Seed
 from llmsynth.sources.licensing import joined
 
@@ -56,7 +56,7 @@ class Bootstrap:
     _kept_before: int = 0
 
     def __post_init__(self) -> None:
-        self.index = RougeIndex(self.threshold)
+        self.index = RougeIndex(self.threshold, tokens_of_any_script)
         for seed in self.seeds:
             self.index.add(seed.instruction, seed.id)
         self._recent = deque(maxlen=self.stall_requests)

@@ -37,7 +37,7 @@ ALPACA_BLACKLIST = (*BLACKLIST, "video", "audio", "music", "flowchart", "diagram
 class InstructionFilter:
     """The checks an instruction must pass before its novelty is looked at.
 
-    min_words, max_words: inclusive.
+    min_words, max_words: inclusive. Blanks divide words, so 1 is right for languages that write none between them.
     ascii_start: reject what starts with another script, as the English-only reference does.
     """
 

@@ -55,7 +55,10 @@ class SelfInstruct:
     neither yes nor no drops the instruction, where the code takes it for no; four demonstrations instead of
     all, as instruction-tuned models need no more and every one is paid for; `identify` leaves room for
     decoration around the word and for a blank line before it; a blank line does not end a list, as chat models
-    put one between items; "Task:" ends an answer only where it opens a paragraph, as answers may hold the word.
+    put one between items; "Task:" ends an answer only where it opens a paragraph, as answers may hold the word;
+    instructions in other scripts than Latin, of which ROUGE sees nothing, are compared by their words or characters;
+    labels get as many tokens as other examples, 350 and not 300; rows are left as fields, where the code writes each
+    into one of thirteen templates at random.
     """
 
     about: ClassVar[About] = About(
