@@ -92,17 +92,21 @@ async def test_an_answer_is_kept_though_another_request_of_the_call_fails(tmp_pa
     assert later.embeddings.replayed == len(answered) // 2
 
 
-async def test_a_torn_line_of_the_account_is_one_request_that_is_not_counted(
-    tmp_path: Path, loopback: Loopback
+@pytest.mark.parametrize("torn", [5, 200])  # bytes: of the last request's line, and of more than that
+async def test_killed_before_an_answer_was_counted_it_is_asked_for_and_counted_again(
+    tmp_path: Path, loopback: Loopback, torn: int
 ) -> None:
     embedder = OpenAIEmbedder("e5", loopback.url, batch=4)
-    await Run(models={}, directory=tmp_path).vectors(embedder).of(TEXTS)
+    await Run(models={}, directory=tmp_path).vectors(embedder).of([*TEXTS, "", " "])
     [account] = tmp_path.glob("vectors/*.jsonl")
     assert all(orjson.loads(line)["tokens"] for line in account.read_bytes().splitlines())
-    account.write_bytes(account.read_bytes()[:-5])
+    account.write_bytes(account.read_bytes()[:-torn])
+    left = account.read_bytes().count(b"\n")
     later = Run(models={}, directory=tmp_path, budget=Budget(Caps()))
-    await later.vectors(embedder).of(TEXTS)
-    assert loopback.requests == 10 and later.embeddings.requests == later.budget.requests == 9
+    await later.vectors(embedder).of([*TEXTS, "", " "])
+    assert loopback.requests == 10 + (10 - left) > 10
+    assert later.embeddings.requests == later.budget.requests == 10 and later.embeddings.prompt_tokens == WORDS
+    assert len(account.read_bytes().splitlines()) == 10
 
 
 async def test_where_a_server_counts_no_tokens_a_cap_goes_by_an_estimate(tmp_path: Path, loopback: Loopback) -> None:

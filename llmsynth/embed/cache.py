@@ -44,6 +44,7 @@ class Vectors:
         self._path = place_of(embedder, folder) if folder and embedder.costly else None
         self._dimensions = 0
         self._places: dict[bytes, int] = {}
+        self._held = 0  # vectors in the file
         if self._path is not None:
             self._open(self._path)
 
@@ -98,10 +99,13 @@ class Vectors:
             self._dimensions = int(about["dimensions"])
             start, width = len(head) + 1, self._width
             whole = len(rows) // width
+            if self._account is not None:
+                whole = min(whole, self._account.held)
+            self._held = whole
             for number in range(whole):
                 at = number * width
                 self._places.setdefault(rows[at : at + _KEY_BYTES], start + at + _KEY_BYTES)
-            if len(rows) % width:
+            if len(rows) > whole * width:
                 os.truncate(path, start + whole * width)
         except OSError as error:
             raise _refused(path, error) from error
@@ -135,6 +139,7 @@ class Vectors:
                 file.write(data)
         except OSError as error:
             raise _refused(self._path, error) from error
+        self._held += len(keys)
         for number, key in enumerate(keys):
             self._places[key] = end + number * self._width + _KEY_BYTES
 
@@ -154,7 +159,7 @@ class _Payer:
     def answered(self, places: Sequence[int], rows: Any, tokens: int | None) -> None:
         kept = self.vectors
         kept._append([self.keys[place] for place in places], kept._fixed(rows, len(places)))
-        self.account.paid([self.texts[place] for place in places], tokens)
+        self.account.paid([self.texts[place] for place in places], tokens, kept._held)
 
 
 def place_of(embedder: Embedder, folder: Path) -> Path:
