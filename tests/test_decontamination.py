@@ -59,6 +59,17 @@ def test_an_item_is_found_whole_in_part_or_nearly(text: str, kind: str | None) -
     assert (found.kind if found else None) == kind
 
 
+@pytest.mark.parametrize("times", [11, 100])
+def test_a_passage_that_stands_beside_each_of_many_questions_is_found(times: int) -> None:
+    items = index(*[TRAIN, OTTER] * times)
+    assert len(items) == 2
+    for text in (TRAIN, OTTER, f"Read this. {TRAIN.upper()} How far is that?"):
+        found = items.find(text)
+        assert found is not None and found.kind == "whole"
+    near = items.find(TRAIN.replace("nine", "noon").replace("eighty", "sixty"))
+    assert near is not None and near.kind == "near"
+
+
 def test_the_span_is_quoted_as_it_is_written_with_the_share_of_the_item() -> None:
     found = index(TRAIN).find(
         "He said: TRAVELS at eighty-kilometres an hour; when does it reach CARLISLE? Travels at all?"
@@ -99,7 +110,7 @@ def test_phrases_that_many_items_share_tell_nothing() -> None:
 
 def test_items_that_are_too_short_are_not_looked_for() -> None:
     items = SpanIndex(shortest=5)
-    assert [items.add(text, text) for text in ("Paris", "Name the capital of Peru", "Why is it so?", "")] == [
+    assert [bool(items.add(text, text)) for text in ("Paris", "Name the capital of Peru", "Why is it so?", "")] == [
         False,
         True,
         False,
