@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import cache
 
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"\w+")
+_VARIANTS = range(0xFE00, 0xFE10)  # how a character is drawn, not which it is
 
 
 def one_line(text: str) -> str:
@@ -18,7 +20,29 @@ def one_line(text: str) -> str:
 def normalise(text: str) -> str:
     """What is left of a text when case, compatibility forms, punctuation and spacing do not count."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORD.findall(folded))
+    return " ".join((_WORD if folded.isascii() else _marked_word()).findall(folded))
+
+
+@cache
+def marks() -> str:
+    """What stands on letters, or between them, and is none to `re`: the vowels of Hindi, the tones of Thai.
+
+    For a character class; as ranges, which `re` tells apart sooner.
+    """
+    ranges: list[list[int]] = []
+    for place in range(0x300, 0x1F000):
+        if place in _VARIANTS or unicodedata.category(chr(place)) not in ("Mn", "Mc"):
+            continue
+        if ranges and ranges[-1][1] == place - 1:
+            ranges[-1][1] = place
+        else:
+            ranges.append([place, place])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+@cache
+def _marked_word() -> re.Pattern[str]:
+    return re.compile(rf"\w+(?:[{marks()}]+\w*)*")
 
 
 def word_count(text: str) -> int:

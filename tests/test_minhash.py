@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynth.errors import RecipeError
+from llmsynth.heuristics import words_of
 from llmsynth.similarity import Match, MinHashIndex, jaccard, shingles
 from llmsynth.similarity.minhash import banding
 from llmsynth.text import normalise
@@ -144,6 +145,13 @@ def test_other_scripts_and_compatibility_forms_count_as_normalised() -> None:
     assert index.nearest("full WIDTH fine straße привет - мир 日本語") == Match("a", 1.0)
     index.add("half \ud800 a pair of surrogates", "b")
     assert index.nearest("half \ud800 a pair of surrogates!") == Match("b", 1.0)
+
+
+@pytest.mark.parametrize(("one", "other"), [("दिन", "दीन"), ("ไม่", "ไม้"), ("مَن", "مِن"), ("בָּנָה", "בִּינָה")])
+def test_words_that_differ_in_their_marks_are_different_words(one: str, other: str) -> None:
+    assert normalise(one) == one and normalise(one) != normalise(other)
+    assert jaccard(f"{one} {one} {one}", f"{other} {other} {other}") == 0
+    assert words_of(f"{one}, {other}!") == [one, other]
 
 
 def test_ten_thousand_texts_of_one_template_are_compared_in_bounded_time_and_memory() -> None:
