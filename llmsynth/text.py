@@ -23,15 +23,34 @@ def normalise(text: str) -> str:
     return " ".join((_WORD if folded.isascii() else _marked_word()).findall(folded))
 
 
+def wording(text: str) -> str:
+    """What is left of a text when case, compatibility forms, punctuation and spacing do not count, and signs do.
+
+    Signs make another text: C++ is not C#, 7 + 5 not 7 * 5, and one emoji not another.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    pattern = _ASCII_WORDING if folded.isascii() else _any_wording()
+    return " ".join(pattern.findall(folded)) or one_line(folded)
+
+
+_SIGNS = r"(?<=\w)#|[-*/^](?=\s?[\d(])|(?<=\d)%"  # which are mere punctuation elsewhere
+_ASCII_WORDING = re.compile(rf"\w+|[+<=>|~$]|{_SIGNS}")
+
+
 @cache
 def marks() -> str:
     """What stands on letters, or between them, and is none to `re`: the vowels of Hindi, the tones of Thai.
 
-    For a character class; as ranges, which `re` tells apart sooner.
+    For a character class.
     """
+    return _characters("Mn", "Mc")
+
+
+def _characters(*categories: str) -> str:
+    """All of some categories beyond ASCII, as ranges, which `re` tells apart sooner."""
     ranges: list[list[int]] = []
-    for place in range(0x300, 0x1F000):
-        if place in _VARIANTS or unicodedata.category(chr(place)) not in ("Mn", "Mc"):
+    for place in range(0x80, 0x20000):
+        if place in _VARIANTS or unicodedata.category(chr(place)) not in categories:
             continue
         if ranges and ranges[-1][1] == place - 1:
             ranges[-1][1] = place
@@ -43,6 +62,11 @@ def marks() -> str:
 @cache
 def _marked_word() -> re.Pattern[str]:
     return re.compile(rf"\w+(?:[{marks()}]+\w*)*")
+
+
+@cache
+def _any_wording() -> re.Pattern[str]:
+    return re.compile(rf"{_marked_word().pattern}|[+<=>|~${_characters('Sm', 'Sc', 'So')}]|{_SIGNS}")
 
 
 def word_count(text: str) -> int:

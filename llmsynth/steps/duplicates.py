@@ -19,7 +19,7 @@ from llmsynth.similarity import Match, rouge_tokens
 from llmsynth.similarity.greedy import Greedy
 from llmsynth.similarity.minhash import banding
 from llmsynth.steps._duplicate import duplicate, judged
-from llmsynth.text import fingerprint, normalise
+from llmsynth.text import fingerprint, wording
 
 Floor = float | Literal["threshold"] | None
 
@@ -28,6 +28,7 @@ Floor = float | Literal["threshold"] | None
 class ExactDuplicates:
     """Drops a record whose text equals an earlier kept one's, but for case, punctuation and spacing.
 
+    Signs count: C++ is not C#, and 7 + 5 is not 7 * 5.
     on: the fields that are compared; a missing one counts as empty.
     Holds 16 bytes and an id per kept record.
     """
@@ -41,7 +42,7 @@ class ExactDuplicates:
     def _judge(self, record: Record) -> Record:
         if record.dropped:
             return record
-        key = bytes.fromhex(fingerprint(*(normalise(text) for text in texts_of(record, self.on))))
+        key = bytes.fromhex(fingerprint(*(wording(text) for text in texts_of(record, self.on))))
         first = self._seen.setdefault(key, record.id)
         return record if first == record.id else duplicate(record, "exact", Match(first, 1.0))
 
