@@ -28,13 +28,15 @@ def wording(text: str) -> str:
 
     Signs make another text: C++ is not C#, 7 + 5 not 7 * 5, and one emoji not another.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_TYPED)
     pattern = _ASCII_WORDING if folded.isascii() else _any_wording()
     return " ".join(pattern.findall(folded)) or one_line(folded)
 
 
-_SIGNS = r"(?<=\w)#|[-*/^](?=\s?[\d(])|(?<=\d)%"  # which are mere punctuation elsewhere
-_ASCII_WORDING = re.compile(rf"\w+|[+<=>|~$]|{_SIGNS}")
+_TYPED = str.maketrans("−×÷", "-*/")
+# which are mere punctuation elsewhere
+_SIGNS = r"(?:(?<=\w)|(?<=\w ))#|[-*/](?=\s?\d)|(?:(?<=\d)|(?<=\d ))%"
+_ASCII_WORDING = re.compile(rf"\w+|[+<=>|~$^]|{_SIGNS}")
 
 
 @cache
@@ -66,7 +68,7 @@ def _marked_word() -> re.Pattern[str]:
 
 @cache
 def _any_wording() -> re.Pattern[str]:
-    return re.compile(rf"{_marked_word().pattern}|[+<=>|~${_characters('Sm', 'Sc', 'So')}]|{_SIGNS}")
+    return re.compile(rf"{_marked_word().pattern}|[+<=>|~$^{_characters('Sm', 'Sc', 'So')}]|{_SIGNS}")
 
 
 def word_count(text: str) -> int:
