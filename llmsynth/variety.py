@@ -78,7 +78,11 @@ def line(told: Mapping[str, Any]) -> str:
         error = kept["self_bleu_error"] if key == "self_bleu" else 0
         within = f" ± {error:.1g}" if error else ""
         said.append(f"{label} {kept[key]:.3g}{within}{f' ({beside[2:]})' if beside else ''}")
-    return f"diversity of {found['texts']:,} kept: {', '.join(said)}"
+    embedded = found.get("embedded", found["texts"])
+    unseen = (
+        f"; the embedder sees nothing in {found['texts'] - embedded:,} of them" if embedded < found["texts"] else ""
+    )
+    return f"diversity of {found['texts']:,} kept: {', '.join(said)}{unseen}"
 
 
 _SHOWN = {

@@ -51,6 +51,13 @@ def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
     assert "dropped (exact_duplicate: same as data.jsonl:1, by steps[0] exact-duplicates)" in told
 
 
+def test_rows_in_a_script_the_embedder_does_not_know_come_to_an_end(llmsynth: Any) -> None:  # noqa: F811
+    lines(Path("thai.jsonl"), [{"question": "วันนี้อากาศดีมาก" * (n + 1), "answer": "ใช่"} for n in range(60)])
+    outcome = llmsynth("curate", "thai.jsonl", "--steps", "semantic-duplicates", "-o", "out")
+    assert outcome.code == 0 and "60 kept + 0 dropped" in outcome.err
+    assert "the embedder sees nothing in 60 of them" in outcome.err
+
+
 def test_there_is_nothing_to_estimate_where_no_step_asks(llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("rows.yaml").write_text("generator: {use: rows, path: data.jsonl}\n")

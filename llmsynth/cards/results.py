@@ -169,7 +169,10 @@ def diversity(facts: CardFacts) -> str:
         for key in keys
         if any(isinstance(found.get(key), int | float) for found in sets.values())
     ]
-    size = f"{facts.diversity['texts']:,} texts and {facts.diversity['tokens']:,} words of each"
+    texts = facts.diversity["texts"]
+    size = f"{texts:,} texts and {facts.diversity['tokens']:,} words of each"
+    if (embedded := facts.diversity.get("embedded", texts)) < texts:
+        size += f"; what needs vectors on {embedded:,} texts, as the embedder sees nothing in others"
     return f"## Diversity\n\n{table(('measure', *(code(name) for name in sets)), rows)}\n\nMeasured on {size}."
 
 
