@@ -56,6 +56,8 @@ def test_rows_in_a_script_the_embedder_does_not_know_come_to_an_end(llmsynth: An
     outcome = llmsynth("curate", "thai.jsonl", "--steps", "semantic-duplicates", "-o", "out")
     assert outcome.code == 0 and "60 kept + 0 dropped" in outcome.err
     assert "the embedder sees nothing in 60 of them" in outcome.err
+    assert "semantic_duplicates: 60 of 60 texts were compared with none" in outcome.err
+    assert "sees nothing in 60 of 60 texts" in Path("out/dataset/README.md").read_text(encoding="utf-8")
 
 
 def test_there_is_nothing_to_estimate_where_no_step_asks(llmsynth: Any) -> None:  # noqa: F811

@@ -81,6 +81,9 @@ def _duplicates(facts: CardFacts) -> Iterator[str]:
     for name, note in facts.notes.items():
         if ": recall beyond" in name and isinstance(note, Mapping):
             yield f"{name.replace('_', ' ')}: {number(note.get('share_found'))} of the pairs were found, by a sample."
+        elif ": unseen by" in name and isinstance(note, Mapping):
+            texts = f"{number(note.get('unseen'))} of {number(note.get('texts'))} texts"
+            yield f"The embedder sees nothing in {texts}; semantic deduplication passed these over."
 
 
 def _contamination(facts: CardFacts) -> Iterator[str]:
