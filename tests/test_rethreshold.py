@@ -185,6 +185,14 @@ def test_a_run_that_is_none_or_unfinished_or_has_a_target_is_refused(source: Pat
         rethreshold(tmp_path / "run", ["0=0.5"])
 
 
+def test_two_steps_whose_pairs_were_noted_in_one_place_are_not_changed(source: Path, tmp_path: Path) -> None:
+    synthesize(recipe(source, [MINHASH, {**MINHASH, "n": 1}]), tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with pytest.raises(LlmsynthError, match="steps 0 and 1"):
+        rethreshold(tmp_path / "run", ["0=0.7"])
+    assert contents(tmp_path / "run") == before
+
+
 def test_it_is_an_option_of_curate(llmsynth: Any, source: Path) -> None:  # noqa: F811
     steps = ["--steps", "minhash-duplicates", "--set", "steps.0.floor=0.2", "--set", "steps.0.n=2", "--on", "text"]
     assert llmsynth("curate", str(source), *steps, "-o", "run").code == 0
