@@ -190,12 +190,16 @@ def test_steps_come_from_a_file_too_and_any_option_can_be_set(llmsynth: Any) -> 
         (["data.jsonl", "--on", "qestion"], "did you mean question?"),
         (["data.jsonl", "--on", "n"], "the column n is no text"),
         (["nowhere.jsonl"], "nowhere.jsonl does not exist"),
+        (["empty.jsonl"], "empty.jsonl holds no rows"),
+        (["cut.jsonl"], "not one can be read\n  cut.jsonl:1: is not valid JSON"),
     ],
 )
 def test_slips_are_explained(arguments: list[str], said: str, llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("broken.yaml").write_text("- use: a\n  use: b: c\n")
     Path("other.yaml").write_text("generator: {use: rows}\n")
+    Path("empty.jsonl").write_text("")
+    Path("cut.jsonl").write_text('{"question": "Why')
     outcome = llmsynth("curate", *arguments, "-o", "out")
     assert outcome.code == 1
     assert said in outcome.err

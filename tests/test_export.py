@@ -345,7 +345,7 @@ def test_curation_says_which_of_several_splits_it_reads(
 ) -> None:
     data = {"generator": {"use": "rows", "path": str(run / "dataset")}}
     found = synthesize(Recipe.from_data(data), tmp_path / "run")
-    assert "dataset: of its splits train, validation, test only train is read" in caplog.text
+    assert "dataset: the rows of the split train are taken, those of validation, test are not" in caplog.text
     assert 0 < found.report["rows"]["in"] < 60
     caplog.clear()
     whole = synthesize(Recipe.from_data({"generator": {"use": "rows", "path": str(run)}}), tmp_path / "whole")

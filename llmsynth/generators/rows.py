@@ -106,10 +106,8 @@ class Rows:
 
     def validate(self, run: Run) -> None:
         """Raises `SourceError` or `RecipeError` for a source or columns that cannot be used."""
+        self.check_rows()
         found = self.survey
-        if found.rows == found.unreadable:
-            shown = "".join(f"\n  {problem}" for problem in found.problems)
-            raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
         splits = [] if is_run(self.path) else splits_in(self.path)
         if "train" in splits and len(splits) > 1:
             others = ", ".join(splits[1:])
@@ -125,8 +123,6 @@ class Rows:
                 )
         for name in self.on:
             self._check_text(name)
-        if not is_run(self.path) and "train" in (splits := splits_in(self.path)) and len(splits) > 1:
-            log.warning("%s: of its splits %s only train is read", self.name, ", ".join(splits))
         mixed = [name for name in self._names if self._type(name) == "json" and name not in self.types]
         if mixed:
             log.warning(
@@ -134,6 +130,13 @@ class Rows:
                 self.name,
                 ", ".join(mixed),
             )
+
+    def check_rows(self) -> None:
+        """Raise `SourceError` for a source without a row that can be read."""
+        found = self.survey
+        if found.rows == found.unreadable:
+            shown = "".join(f"\n  {problem}" for problem in found.problems)
+            raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
 
     def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
         return []
