@@ -61,13 +61,21 @@ def test_an_item_is_found_whole_in_part_or_nearly(text: str, kind: str | None) -
 
 @pytest.mark.parametrize("times", [11, 100])
 def test_a_passage_that_stands_beside_each_of_many_questions_is_found(times: int) -> None:
-    items = index(*[TRAIN, OTTER] * times)
-    assert len(items) == 2
-    for text in (TRAIN, OTTER, f"Read this. {TRAIN.upper()} How far is that?"):
+    items = index(*[TRAIN] * times)
+    assert len(items) == 1
+    for text in (TRAIN, f"Read this. {TRAIN.upper()} How far is that?"):
         found = items.find(text)
         assert found is not None and found.kind == "whole"
     near = items.find(TRAIN.replace("nine", "noon").replace("eighty", "sixty"))
     assert near is not None and near.kind == "near"
+
+
+def test_what_stands_beside_every_question_of_a_benchmark_is_a_set_phrase() -> None:
+    asked = "Choose the best answer to the following question."
+    items = index(*[asked] * 11, *[TRAIN] * 101, OTTER)
+    assert [items.find(text) for text in (asked, TRAIN, f"{TRAIN} {asked}")] == [None] * 3
+    found = items.find(f"{asked} {OTTER}")
+    assert found is not None and found.id == OTTER[:7]
 
 
 def test_the_span_is_quoted_as_it_is_written_with_the_share_of_the_item() -> None:
