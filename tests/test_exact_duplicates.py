@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmsynth.steps.duplicates import ExactDuplicates
+from llmsynth.steps.duplicates import ExactDuplicates, MinhashDuplicates, SemanticDuplicates
 from tests.curating import curated, record
 
 
@@ -34,3 +34,10 @@ async def test_texts_that_differ_in_case_punctuation_and_spacing_are_duplicates(
     assert await gone("Don't print: well-known “names” (in C++)!", again, "ﬁne", "FINE.", "?!", " ?! ") == [
         *(again, "FINE.", " ?! ")
     ]
+
+
+@pytest.mark.parametrize("step", [MinhashDuplicates(("text",), n=1), SemanticDuplicates(("text",))])
+async def test_only_an_exact_duplicate_is_called_the_same(step: MinhashDuplicates | SemanticDuplicates) -> None:
+    records = [record("a", text="The dog bites the man."), record("b", text="The man bites the dog.")]
+    done = await curated(step, records)
+    assert done[1].dropped is not None and done[1].dropped.detail == "1.000 close to a"

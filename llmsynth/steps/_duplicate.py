@@ -13,7 +13,8 @@ from llmsynth.similarity.greedy import Greedy, Near
 def duplicate(record: Record, method: str, of: Match) -> Record:
     """A kept record, dropped as `METHOD_duplicate`; `meta["duplicate_of"]` holds kept_id, method and score."""
     meta = {**record.meta, "duplicate_of": {"kept_id": of.id, "method": method, "score": of.score}}
-    how_close = "same as" if of.score == 1.0 else f"{of.score:.3f} close to"
+    # a score of 1 may be of the same words in another order
+    how_close = "same as" if method == "exact" else f"{of.score:.3f} close to"
     return dataclasses.replace(record, meta=meta, dropped=Drop(f"{method}_duplicate", f"{how_close} {of.id}"))
 
 
