@@ -10,7 +10,7 @@ from typing import Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.similarity.spans import NGRAM, Span, SpanIndex
-from llmsynth.sources import read_rows
+from llmsynth.sources.rows import EVERY, read_rows
 from llmsynth.text import shorten
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ _KINDS = ("whole", "ngram", "near")
 class Benchmarks:
     """The texts of benchmark files (JSON Lines, JSON, CSV, Parquet, datasets folders), held as an index.
 
-    Every text of every row is an item: questions, choices, turns of conversations; `columns` looks at these alone.
-    `SpanIndex` says what ngram, near, shortest and common mean. A near match is never more than a strong suspicion:
-    items made from one template are near each other.
+    Of a folder all splits are read. Every text of every row is an item: questions, choices, turns of conversations;
+    `columns` looks at these alone. `SpanIndex` says what ngram, near, shortest and common mean. A near match is never
+    more than a strong suspicion: items made from one template are near each other.
 
     Truthy if there are any files. Raises `RecipeError` for a file without a text that is long enough, `SourceError` for
     one that cannot be read.
@@ -111,7 +111,7 @@ class Benchmarks:
     def _read(self, file: Path, columns: Sequence[str], counts: Counter[str]) -> None:
         name = next(name for name, theirs in self._counts.items() if theirs is counts)
         first = ""
-        for row in read_rows(file):
+        for row in read_rows(file, EVERY):
             if row.problem:
                 counts["unreadable_rows"] += 1
                 first = first or f"{row.place}: {row.problem}"

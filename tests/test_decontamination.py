@@ -70,6 +70,22 @@ def test_a_passage_that_stands_beside_each_of_many_questions_is_found(times: int
     assert near is not None and near.kind == "near"
 
 
+def test_all_splits_of_a_benchmark_folder_are_looked_for(tmp_path: Path) -> None:
+    import datasets
+
+    splits = {"train": OTTER, "test": TRAIN, "few shot": f"{OTTER} Why is that so?"}
+    saved = {name: datasets.Dataset.from_list([{"q": text}]) for name, text in splits.items()}
+    for name, rows in saved.items():
+        rows.to_parquet(tmp_path / "parquet" / f"{name}-00000-of-00001.parquet")
+    del saved["few shot"]
+    datasets.DatasetDict(saved).save_to_disk(tmp_path / "saved")
+    for folder, texts in (("parquet", 3), ("saved", 2)):
+        found = Benchmarks([tmp_path / folder])
+        assert found.report()["benchmarks"][folder]["texts"] == texts  # type: ignore[index]
+        span = found.find(TRAIN)
+        assert span is not None and "/test" in span.id
+
+
 def test_what_stands_beside_every_question_of_a_benchmark_is_a_set_phrase() -> None:
     asked = "Choose the best answer to the following question."
     items = index(*[asked] * 11, *[TRAIN] * 101, OTTER)

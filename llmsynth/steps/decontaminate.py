@@ -23,7 +23,8 @@ _NOTE = "decontaminate"  # in the report
 class Decontaminate:
     """Drops or flags records that hold what a benchmark holds: "contaminated".
 
-    against: files or folders of test and train rows: JSON Lines, JSON, CSV, Parquet, or what `datasets` saves.
+    against: files or folders of test and train rows: JSON Lines, JSON, CSV, Parquet, or what `datasets` saves, of which
+        all splits are looked for.
     columns: those of the benchmarks that are looked for; all their texts if none is named.
     on: the fields of records that are looked at, together.
     ngram: words in a row that tell. A shorter text of a benchmark has to stand in the record whole.
