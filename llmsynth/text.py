@@ -28,15 +28,18 @@ def wording(text: str) -> str:
 
     Signs make another text: C++ is not C#, 7 + 5 not 7 * 5, and one emoji not another.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_TYPED)
-    pattern = _ASCII_WORDING if folded.isascii() else _any_wording()
-    return " ".join(pattern.findall(folded)) or one_line(folded)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if folded.isascii():
+        found = _ASCII_WORDING.findall(folded)
+    else:
+        found = _any_wording().findall(folded.translate(_TYPED))
+    return " ".join(found) or one_line(folded)
 
 
 _TYPED = str.maketrans("−×÷", "-*/")
-# which are mere punctuation elsewhere
-_SIGNS = r"(?:(?<=\w)|(?<=\w ))#|[-*/](?=\s?\d)|(?:(?<=\d)|(?<=\d ))%"
-_ASCII_WORDING = re.compile(rf"\w+|[+<=>|~$^]|{_SIGNS}")
+# - * / # and % are mere punctuation unless digits, or a letter before #, say otherwise
+_MEANT = r"(?:(?<![-*/#%])|(?<=[-*/])(?=\s?\d)|(?<=\w#)|(?<=\w #)|(?<=\d%)|(?<=\d %))"
+_ASCII_WORDING = re.compile(rf"\w+|[-*/#%+<=>|~$^]{_MEANT}")
 
 
 @cache
@@ -68,7 +71,7 @@ def _marked_word() -> re.Pattern[str]:
 
 @cache
 def _any_wording() -> re.Pattern[str]:
-    return re.compile(rf"{_marked_word().pattern}|[+<=>|~$^{_characters('Sm', 'Sc', 'So')}]|{_SIGNS}")
+    return re.compile(rf"{_marked_word().pattern}|[-*/#%+<=>|~$^{_characters('Sm', 'Sc', 'So')}]{_MEANT}")
 
 
 def word_count(text: str) -> int:
