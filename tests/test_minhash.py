@@ -147,6 +147,21 @@ def test_other_scripts_and_compatibility_forms_count_as_normalised() -> None:
     assert index.nearest("half \ud800 a pair of surrogates!") == Match("b", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "more", "far"),
+    [
+        ("请写一首关于秋天的诗，要有月亮和河流", "吧。", "请写一篇介绍北京历史的文章，要有长城和故宫"),
+        ("秋の月についての短い詩を書いてください", "ね。", "東京の歴史についての長い文章を書いてください"),
+        ("เขียนบทกวีเกี่ยวกับดวงจันทร์และแม่น้ำ", "นะ", "อธิบายประวัติศาสตร์ของกรุงเทพมหานคร"),
+    ],
+)
+def test_near_duplicates_are_found_in_scripts_without_spaces(text: str, more: str, far: str) -> None:
+    index = MinHashIndex()
+    index.add(text, "a")
+    assert index.nearest(text + more) is not None
+    assert index.nearest(far) is None
+
+
 @pytest.mark.parametrize(("one", "other"), [("दिन", "दीन"), ("ไม่", "ไม้"), ("مَن", "مِن"), ("בָּנָה", "בִּינָה")])
 def test_words_that_differ_in_their_marks_are_different_words(one: str, other: str) -> None:
     assert normalise(one) == one and normalise(one) != normalise(other)

@@ -17,23 +17,19 @@ tables are built as much again.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from llmsynth.similarity import span_kernels as kernels
 from llmsynth.similarity.compiling import Flags, Ints, Longs, Words, room
-from llmsynth.similarity.shingles import LETTERS
-from llmsynth.text import normalise
+from llmsynth.similarity.shingles import LETTERS, encoded
 
 _NEAR = 4  # words in a run that speaks for a near match
 _NEAR_COMMON = 64  # items that may hold such a run
 _PASSAGES = 10  # times `common`: equal items up to which a long one is a passage, such as a reading test's
 _CANDIDATES = 8  # items that are compared in full
 _LONGEST = 2_000  # words of an item that are aligned at most: the work grows by the square
-
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
 
 class Text(NamedTuple):
@@ -60,10 +56,7 @@ class Hit(NamedTuple):
 
 def words_of(text: str) -> Text:
     """The words of a text."""
-    if text.isascii():
-        data = text.encode()
-    else:
-        data = _UNSPACED.sub(r" \g<0> ", normalise(text)).encode("utf-8", "surrogatepass")
+    data = encoded(text)
     most = len(data) // 2 + 1
     words, begins, ends = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
     count = kernels.words(np.frombuffer(bytearray(data), np.uint8), LETTERS, words, begins, ends)

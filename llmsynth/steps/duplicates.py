@@ -98,7 +98,7 @@ class MinhashDuplicates:
     on: the fields that are compared, together.
     threshold: the Jaccard index of the runs. It is computed, not estimated; of the pairs right at the
         threshold, 1 % are missed, fewer above it (see `MinHashIndex`).
-    n: words in a run.
+    n: words in a run; a character of Chinese, Japanese or Thai is a word.
     floor: as for rouge-duplicates, "from this on" instead of "above". Those right at the floor are then the pairs of
         which 1 % are missed.
 
