@@ -23,6 +23,15 @@ def normalise(text: str) -> str:
     return " ".join((_WORD if folded.isascii() else _marked_word()).findall(folded))
 
 
+def spaced(text: str) -> str:
+    """The text normalised, every character of a script without spaces (Chinese, Japanese, Thai) a word of its own."""
+    plain = normalise(text)
+    return plain if plain.isascii() else _UNSPACED.sub(r" \g<0> ", plain)
+
+
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
+
+
 def wording(text: str) -> str:
     """What is left of a text when case, compatibility forms, punctuation and spacing do not count, and signs do.
 

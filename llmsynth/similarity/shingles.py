@@ -15,14 +15,13 @@ more candidate to compare, nothing worse.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 import numpy as np
 
 from llmsynth.similarity import minhash_kernels as kernels
 from llmsynth.similarity.compiling import Floats, Halfwords, Longs, Words, room
-from llmsynth.text import normalise
+from llmsynth.text import spaced
 
 _FULL = 0.6  # the share of the table's slots that may be taken
 
@@ -124,16 +123,8 @@ def jaccard(a: str, b: str, n: int) -> float:
 
 
 def encoded(text: str) -> bytes:
-    """The bytes whose letters, by `LETTERS`, are those of the normalised text.
-
-    A character of a script without spaces (Chinese, Japanese, Thai) is a word of its own.
-    """
-    if text.isascii():
-        return text.encode()
-    return _UNSPACED.sub(r" \g<0> ", normalise(text)).encode("utf-8", "surrogatepass")
-
-
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
+    """The bytes whose letters, by `LETTERS`, are those of the words of a text."""
+    return text.encode() if text.isascii() else spaced(text).encode("utf-8", "surrogatepass")
 
 
 def _letters() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
