@@ -10,7 +10,8 @@ from typing import Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.similarity.spans import NGRAM, Span, SpanIndex
-from llmsynth.sources.rows import EVERY, read_rows
+from llmsynth.sources.rows import EVERY, data_files, read_rows
+from llmsynth.sources.survey import digest_of
 from llmsynth.text import shorten
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Benchmarks:
         for file in map(Path, files):
             counts = self._counts.setdefault(_name(file, self._counts), Counter())
             self._read(file, columns, counts)
+        read = [data for file in map(Path, files) for _, data, _ in data_files(file, EVERY)]
+        self.digest = digest_of(read)
+        """Stands for the content of the files."""
 
     def __bool__(self) -> bool:
         return bool(self._counts)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynth import Run
+from llmsynth import Recipe, Run, synthesize
 from llmsynth.benchmarks import Benchmarks
-from llmsynth.errors import RecipeError, SourceError
+from llmsynth.errors import RecipeError, RunError, SourceError
 from llmsynth.overlap import find_overlaps
 from llmsynth.similarity.spans import SpanIndex
 from llmsynth.steps.decontaminate import Decontaminate
@@ -246,6 +246,7 @@ async def test_what_a_benchmark_has_is_dropped_with_the_row_and_the_words(exam: 
     }
     assert [one.scores.get("contamination") for one in found[:2]] == [1.0, 0.0]
     report = run.notes["decontaminate"]
+    assert isinstance(report, dict) and len(report.pop("digest")) == 32
     assert report == {
         "ngram": 13,
         "near": 0.8,
@@ -355,3 +356,17 @@ def test_rows_of_a_benchmark_that_cannot_be_read_are_told_with_the_first_place(
     path.write_text('{"question": "How many clips did Nora sell in all that day?"}\n{"question": "Oops\n')
     Benchmarks([path])
     assert "bench.jsonl: 1 rows cannot be read, and are not looked for; the first: bench.jsonl:2: " in caplog.text
+
+
+def test_a_finished_run_is_not_taken_for_one_that_knows_what_a_benchmark_holds_since(tmp_path: Path) -> None:
+    rows, exam = tmp_path / "rows.jsonl", tmp_path / "exam.jsonl"
+    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in (TRAIN, OTTER)))
+    exam.write_text(json.dumps({"q": OTTER}) + "\n")
+    step = {"use": "decontaminate", "against": [str(exam)], "on": ["text"]}
+    recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(rows)}, "steps": [step]})
+    assert synthesize(recipe, tmp_path / "run").report["rows"]["kept"] == 1
+    assert synthesize(recipe, tmp_path / "run").before
+    exam.write_text("".join(json.dumps({"q": text}) + "\n" for text in (TRAIN, OTTER)))
+    with pytest.raises(RunError, match="have changed since"):
+        synthesize(recipe, tmp_path / "run")
+    assert synthesize(recipe, tmp_path / "run", update=True).report["rows"]["kept"] == 0
