@@ -10,7 +10,8 @@ from typing import Any
 
 from llmsynth.errors import RecipeError
 from llmsynth.similarity.spans import NGRAM, Span, SpanIndex
-from llmsynth.sources import read_rows
+from llmsynth.sources.digest import digest_of
+from llmsynth.sources.rows import EVERY, data_files, read_rows
 from llmsynth.text import shorten
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ _KINDS = ("whole", "ngram", "near")
 class Benchmarks:
     """The texts of benchmark files (JSON Lines, JSON, CSV, Parquet, datasets folders), held as an index.
 
-    Every text of every row is an item: questions, choices, turns of conversations; `columns` looks at these alone.
-    `SpanIndex` says what ngram, near, shortest and common mean. A near match is never more than a strong suspicion:
-    items made from one template are near each other.
+    Of a folder all splits are read. Every text of every row is an item: questions, choices, turns of conversations;
+    `columns` looks at these alone. `SpanIndex` says what ngram, near, shortest and common mean. A near match is never
+    more than a strong suspicion: items made from one template are near each other.
 
     Truthy if there are any files. Raises `RecipeError` for a file without a text that is long enough, `SourceError` for
     one that cannot be read.
@@ -47,6 +48,9 @@ class Benchmarks:
         for file in map(Path, files):
             counts = self._counts.setdefault(_name(file, self._counts), Counter())
             self._read(file, columns, counts)
+        read = [data for file in map(Path, files) for _, data, _ in data_files(file, EVERY)]
+        self.digest = digest_of(read)
+        """Stands for the content of the files."""
 
     def __bool__(self) -> bool:
         return bool(self._counts)
@@ -111,7 +115,7 @@ class Benchmarks:
     def _read(self, file: Path, columns: Sequence[str], counts: Counter[str]) -> None:
         name = next(name for name, theirs in self._counts.items() if theirs is counts)
         first = ""
-        for row in read_rows(file):
+        for row in read_rows(file, EVERY):
             if row.problem:
                 counts["unreadable_rows"] += 1
                 first = first or f"{row.place}: {row.problem}"

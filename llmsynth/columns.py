@@ -63,7 +63,7 @@ def questions(record: Record, on: Iterable[str]) -> str:
 
 
 def changed(record: Record, on: Iterable[str], change: Callable[[str], str]) -> Record:
-    """The same record, each text in these fields changed, those of turns and lists included."""
+    """The same record, each text in these fields changed, those of turns, of their parts and of lists included."""
     fields = dict(record.fields)
     for name in on:
         if name in fields:
@@ -97,6 +97,7 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
         return change(value)
     if isinstance(value, list | tuple):
         return [_changed(item, change) for item in value]
-    if _is_turn(value):
-        return {key: _changed(item, change) if key in ("content", "value") else item for key, item in value.items()}
+    if isinstance(value, Mapping):
+        texts = ("content", "value") if _is_turn(value) else ("text",)
+        return {key: _changed(item, change) if key in texts else item for key, item in value.items()}
     return value

@@ -87,7 +87,7 @@ def vendi_score(vectors: Singles, order: float = 1.0) -> float | None:
     the cosines; those of the d x d matrix V'V / n are the same, and it is the smaller one. `order` is that of the
     Rényi entropy: 1 is Shannon's, a higher one looks at the large eigenvalues more. None without vectors.
     """
-    rows = _present(vectors).astype(np.float64)
+    rows = present(vectors).astype(np.float64)
     if not len(rows):
         return None
     matrix = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
@@ -103,7 +103,7 @@ def vendi_score(vectors: Singles, order: float = 1.0) -> float | None:
 
 def mean_nearest_distance(vectors: Singles) -> float | None:
     """The mean of 1 less the cosine with the most similar other text. None for less than two vectors."""
-    rows = _present(vectors)
+    rows = present(vectors)
     if len(rows) < 2:
         return None
     total = 0.0
@@ -119,7 +119,7 @@ def clusters_of(vectors: Singles, most: int = 256) -> Shorts:
     from llmsynth.similarity.cells import centres_of
     from llmsynth.similarity.vectors import fixed
 
-    rows = _present(vectors)
+    rows = present(vectors)
     return centres_of(fixed(rows), max(1, min(most, len(rows) // 4)))
 
 
@@ -131,7 +131,7 @@ def cluster_spread(vectors: Singles, centres: Shorts) -> Spread | None:
     from llmsynth.similarity.vector_kernels import nearest_centres
     from llmsynth.similarity.vectors import fixed
 
-    rows = np.ascontiguousarray(fixed(_present(vectors)))
+    rows = np.ascontiguousarray(fixed(present(vectors)))
     if not len(rows):
         return None
     own = np.empty(len(rows), np.int64)
@@ -160,7 +160,7 @@ def _within(texts: Sequence[str], tokens: int | None) -> list[list[str]]:
     return taken
 
 
-def _present(vectors: Singles) -> Singles:
+def present(vectors: Singles) -> Singles:
     rows = np.asarray(vectors, np.float32)
     present: Singles = rows[(rows != 0).any(axis=1)] if len(rows) else rows.reshape(0, 1)
     return present

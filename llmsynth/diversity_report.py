@@ -16,6 +16,7 @@ from llmsynth.diversity import (
     compression_ratio,
     distinct_n,
     mean_nearest_distance,
+    present,
     self_bleu,
     tokens_of,
     vendi_score,
@@ -103,14 +104,20 @@ def diversity(
     vectors: of the same texts. Without them, what needs vectors is left out.
 
     Every set is cut to as many texts as the smallest has, and measures of words to as many words as the one with the
-    fewest then has, `tokens` at most. Clusters are made of all sets together.
+    fewest then has, `tokens` at most. Clusters are made of all sets together. Of texts that an embedder sees nothing in
+    there are words alone; `embedded` is how many others there are of each set.
     """
     texts = min(map(len, sets.values()), default=0)
     cut = {name: list(members[:texts]) for name, members in sets.items()}
     words = min([tokens, *map(tokens_of, cut.values())])
     told: dict[str, Any] = {name: _of_texts(members, words, bleu) for name, members in cut.items()}
-    if vectors is not None and texts:
-        rows = {name: vectors[name][:texts] for name in sets}
+    measured = {"texts": texts, "tokens": words, "self_bleu_texts": min(texts, bleu.size), "sets": told}
+    if vectors is None or not texts:
+        return measured
+    rows = {name: present(vectors[name][:texts]) for name in sets}
+    embedded = min(map(len, rows.values()))
+    if embedded:
+        rows = {name: members[:embedded] for name, members in rows.items()}
         centres = clusters_of(np.concatenate(list(rows.values())))
         for name, members in rows.items():
             spread = cluster_spread(members, centres)
@@ -121,7 +128,7 @@ def diversity(
                 "cluster_coverage": _short(spread and spread.coverage),
                 "cluster_entropy": _short(spread and spread.entropy),
             }
-    return {"texts": texts, "tokens": words, "self_bleu_texts": min(texts, bleu.size), "sets": told}
+    return {**measured, "embedded": embedded}
 
 
 def _of_texts(texts: Sequence[str], words: int, sampled: Bleu) -> dict[str, Any]:

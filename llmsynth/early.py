@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.selectors import Selector
+from llmsynth.selectors.deciding import group_of
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,9 @@ class Early:
 
     def __init__(self, run: Run, selectors: Sequence[Selector]) -> None:
         self._run = run
-        self._wanted = {name: place for place, each in reversed([*enumerate(selectors)]) for name in each.needs.scores}
+        placed = [(place, selector.needs) for place, selector in enumerate(selectors)][::-1]
+        self._scores = {name: place for place, needs in placed for name in needs.scores}
+        self._groups = {name: place for place, needs in placed for name in needs.groups}
         self._told = False
 
     def see(self, records: Sequence[Record]) -> None:
@@ -29,7 +32,9 @@ class Early:
         for record in records:
             if record.dropped is None:
                 for name in record.scores:
-                    self._wanted.pop(name, None)
+                    self._scores.pop(name, None)
+                for name in [name for name in self._groups if group_of(record, name)]:
+                    del self._groups[name]
         tally = self._run.tally
         if tally.total < _ROWS:
             return
@@ -40,8 +45,9 @@ class Early:
                 "%d of the first %d rows were kept (%s): if it should be more, see them with `llmsynth show`, %s",
                 *(tally.kept, tally.total, lost, _REMEDY),
             )
-        for name, place in self._wanted.items() if tally.kept else ():
-            log.warning(
-                "none of the first %d kept rows has the score %r, which selectors[%d] goes by: if no step makes it, %s",
-                *(tally.kept, name, place, _REMEDY),
-            )
+        for what, wanted in (("the score", self._scores), ("a value of", self._groups)) if tally.kept else ():
+            for name, place in wanted.items():
+                log.warning(
+                    "none of the first %d kept rows has %s %r, which selectors[%d] goes by: if no step makes it, %s",
+                    *(tally.kept, what, name, place, _REMEDY),
+                )

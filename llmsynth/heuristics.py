@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 from llmsynth.forms import form_kept, is_code, may_be_short
+from llmsynth.text import marks
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def components(instruction: str, given: str, answer: str, band: Band = Band()) -
 
 def words_of(text: str) -> list[str]:
     """The words of a text, in lower case."""
-    return _WORD.findall(text.lower())
+    return (_WORD if text.isascii() else _marked_word()).findall(text.lower())
 
 
 def completeness(answer: str, words: int) -> float:
@@ -129,6 +131,13 @@ def hedging(answer: str, words: int) -> float:
     return max(0.0, 1.0 - 20 * len(_HEDGE.findall(answer.replace("’", "'"))) / max(words, 20))
 
 
+@cache
+def _marked_word() -> re.Pattern[str]:
+    """A word of any script."""
+    run = rf"[^\W_{_CJK}]+(?:[{marks()}]+[^\W_{_CJK}]*)*"
+    return re.compile(rf"[{_CJK}]|{run}(?:['’]{run})*")
+
+
 def _stem(word: str) -> str:
     """A word without its commonest English endings, so that "cats" covers "cat"."""
     for ending in ("ing", "ies", "ied", "es", "ed", "ly", "s", "e"):
@@ -140,7 +149,7 @@ def _stem(word: str) -> str:
 _NOTHING = Components(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 _GRAM, _WINDOW = 4, 25
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _FULL_STOPS = ".!?。！？؟।"
 _CLOSING = "\"'”’»)]}*_`>|"
 _OPEN_END = re.compile(

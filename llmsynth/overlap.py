@@ -35,11 +35,15 @@ def find_overlaps(
     read once, text by text. Raises `RecipeError` for n below 1.
     """
     index = SpanIndex(n, near=None, shortest=1, common=sys.maxsize)
-    names = [id for id, text in texts if index.add(text, str(len(index)))]
+    equal: dict[str, list[tuple[int, str]]] = {}  # by the item of the index, the texts that are it
+    for place, (id, text) in enumerate(texts):
+        if item := index.add(text, str(place)):
+            equal.setdefault(item, []).append((place, id))
     found = [
-        (int(shared.id), Overlap(names[int(shared.id)], against, shared.share, normalise(shared.text)))
+        (place, Overlap(id, against, shared.share, normalise(shared.text)))
         for against, text in benchmark
         for shared in index.shared(text)
+        for place, id in equal[shared.id]
     ]
     found.sort(key=lambda pair: (pair[0], -pair[1].share))
     return [overlap for _, overlap in found]

@@ -59,28 +59,34 @@ class Change:
         return change
 
     def _noted(self, folder: Path, place: int, step: NearDuplicates) -> bool:
-        """Whether the pairs of all rows that still come to a step are noted.
+        """Whether the pairs of all rows that still come to a step are noted."""
+        return all(noted is not None for _, noted in self._notes(folder, place, step))
 
-        Of a row equal to an earlier one it was noted just that, which says nothing once the other is gone.
+    def _notes(self, folder: Path, place: int, step: NearDuplicates) -> Iterator[tuple[str, Near | None]]:
+        """The rows that still come to a step, and what was noted of each there, of others that still come.
+
+        Notes name rows that came to the step then, and no longer do since thresholds before it were changed, now or
+        earlier. Of a row equal to such a one that alone was noted, which says nothing any more: None.
         """
-        notes = (near for _, near in self._notes(folder, place, step))
-        return not self.gone or all(near.get("same") not in self.gone for near in notes)
-
-    def _notes(self, folder: Path, place: int, step: NearDuplicates) -> Iterator[tuple[str, Near]]:
-        """The rows that still come to a step, and what was noted of each there."""
         name = note_of(step.method, step.on)
+        away: set[str] = set()
         for record in read_records(folder):
-            if _place(record) >= place and record.id not in self.gone:
-                id, noted = near(record, name)
-                if self.gone and "pairs" in noted:
-                    noted = {**noted, "pairs": [pair for pair in noted["pairs"] if pair[0] not in self.gone]}
+            if _place(record) < place or record.id in self.gone:
+                away.add(record.id)
+                continue
+            id, noted = near(record, name)
+            if noted.get("same") in away:
+                yield id, None
+            elif away and "pairs" in noted:
+                yield id, {**noted, "pairs": [pair for pair in noted["pairs"] if pair[0] not in away]}
+            else:
                 yield id, noted
 
     def _decide(self, folder: Path, place: int, step: NearDuplicates) -> bool:
         """Decide for one step; whether that lets rows through that had not come through."""
         floor = floor_of(step)
         assert floor is not None
-        notes = self._notes(folder, place, step)
+        notes = ((id, noted or {}) for id, noted in self._notes(folder, place, step))
         fates = decide(notes, step.threshold, floor, strict=step.method == "rouge")
         fresh = False
         for record in read_records(folder):

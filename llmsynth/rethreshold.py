@@ -15,7 +15,7 @@ from llmsynth.recipe import Built, Recipe
 from llmsynth.rejudging import Change, NearDuplicates, Rejudging
 from llmsynth.run import Run
 from llmsynth.steps import Step
-from llmsynth.steps.duplicates import floor_of
+from llmsynth.steps.duplicates import floor_of, note_of
 from llmsynth.synthesis import Result, Watcher, remake
 
 
@@ -41,6 +41,7 @@ def rethreshold(directory: str | Path, settings: Sequence[str], *, watch: Watche
             f"{directory} {what}, and other thresholds would have made it go on differently",
             "run its recipe with the threshold; what was asked is not asked again",
         )
+    _check_apart(built.steps)
     thresholds = dict(_setting(text, old, built.steps) for text in settings)
     if not thresholds:
         raise RecipeError("no threshold was given", "such as minhash-duplicates=0.85")
@@ -69,6 +70,20 @@ def _recipe(directory: Path) -> Recipe:
             f"{directory} has not finished", f"`llmsynth run {directory}/recipe.yaml -o {directory}` finishes it"
         )
     return Recipe.load(directory / "recipe.yaml")
+
+
+def _check_apart(steps: Sequence[Step]) -> None:
+    """Raise `RunError` where two steps have noted pairs under one name, the later one's in place of the other's."""
+    names: dict[str, int] = {}
+    for place, step in enumerate(steps):
+        if isinstance(step, NearDuplicates) and floor_of(step) is not None:
+            first = names.setdefault(note_of(step.method, step.on), place)
+            if first != place:
+                raise RunError(
+                    f"the steps {first} and {place} look for duplicates of one kind in the same columns: their pairs"
+                    " are noted in one place",
+                    "run the recipe with the threshold",
+                )
 
 
 def _setting(text: str, recipe: Recipe, steps: Sequence[Step]) -> tuple[int, float]:

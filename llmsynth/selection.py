@@ -44,6 +44,9 @@ async def _select(selector: Selector, folder: Path, run: Run, stage: Stage, hear
     if selector.needs.on:
         vectors = await _vectors(_heard(folder, heard), selector.needs, len(candidates), run)
         candidates = dataclasses.replace(candidates, vectors=vectors)
+        if unseen := int((~vectors.any(axis=1)).sum()):
+            name = f"{stage.name}: unseen by {', '.join(selector.needs.on)}"
+            run.notes[name] = {"texts": len(vectors), "unseen": unseen}
     selection = selector.select(candidates)
     was_kept: deque[bool] = deque()
 

@@ -246,6 +246,12 @@ def inspect(recipe: Recipe, directory: Path, update: bool) -> dict[str, Any] | N
             f"{source['name']} is no longer what {directory} was made from",
             "choose another directory, or --update to make it anew: what was answered before is not asked again",
         )
+    noted = {n["digest"] for name, n in finished["notes"].items() if name.startswith("decontaminate") and "digest" in n}
+    if any(getattr(step, "digest", None) not in (None, *noted) for step in recipe.build().steps if noted):
+        raise RunError(
+            f"the benchmarks that {directory} was compared with have changed since",
+            "choose another directory, or --update to compare with what they are now",
+        )
     return finished
 
 

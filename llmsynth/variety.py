@@ -79,7 +79,9 @@ def line(told: Mapping[str, Any]) -> str:
         within = f" ± {error:.1g}" if error else ""
         said.append(f"{label} {kept[key]:.3g}{within}{f' ({beside[2:]})' if beside else ''}")
     of = f"{found['texts']:,} drawn of each" if others else f"{found['texts']:,} kept"
-    return f"diversity, {of}: {', '.join(said)}"
+    unseen = found["texts"] - found.get("embedded", found["texts"])
+    beside = f"; the embedder sees nothing in {unseen:,} of them" if unseen else ""
+    return f"diversity, {of}: {', '.join(said)}{beside}"
 
 
 _SHOWN = {

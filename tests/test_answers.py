@@ -73,6 +73,18 @@ def test_labels_are_read_as_they_are_spelled(text: str, label: str | None) -> No
     assert canonical_answer(text, "label", ("Positive", "very positive", "negative")) == label
 
 
+@pytest.mark.parametrize(("said", "label"), [("C++", "C++"), ("It is C#.", "C#"), ("*C*", "C"), ("-", "-"), ("+", "+")])
+def test_labels_that_differ_in_a_sign_are_told_apart(said: str, label: str) -> None:
+    assert canonical_answer(f"Answer: {said}", "label", ("C", "C++", "C#", "+", "-")) == label
+
+
+def test_formulas_that_differ_in_a_sign_are_different_results() -> None:
+    results = [
+        canonical_answer(f"Answer: {said}", "text") for said in ("y = 2x + 1", "y=2x+1.", "y = 2x - 1", "y=2x−1")
+    ]
+    assert results[0] == results[1] != results[2] == results[3]
+
+
 def test_what_a_program_prints_is_compared_as_text() -> None:
     first = "It prints:\nAnswer:\n```\n1 2 \n3\n\n```"
     assert (
@@ -196,7 +208,9 @@ def test_one_failed_sample_makes_the_record_fail(journal: Journal) -> None:
     assert done.status == "failed"
 
 
-@pytest.mark.parametrize("options", [{"samples": 1}, {"labels": ("a",)}, {"kind": "label"}])
+@pytest.mark.parametrize(
+    "options", [{"samples": 1}, {"labels": ("a",)}, {"kind": "label"}, {"kind": "label", "labels": ("Good", "good!")}]
+)
 def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(RecipeError):
         SelfConsistency(**options)  # type: ignore[arg-type]

@@ -343,10 +343,12 @@ def test_a_rerun_keeps_what_somebody_changed_in_the_card(tmp_path: Path) -> None
 
 
 def test_the_card_tells_models_checks_scores_and_cost(tmp_path: Path) -> None:
-    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "Name the 1th wonder. It has twelve legs, they say."}))
+    for name in ("test.jsonl", "other.jsonl"):
+        (tmp_path / name).write_text(json.dumps({"question": "Name the 1th wonder. It has twelve legs, they say."}))
     steps = [
         {"use": "exact-duplicates", "on": ["output"]},
         {"use": "decontaminate", "against": [str(tmp_path / "test.jsonl")]},
+        {"use": "decontaminate", "against": [str(tmp_path / "other.jsonl")]},
         {"use": "heuristics"},
     ]
     rows = licensed(*["mit"] * 8)
@@ -359,7 +361,7 @@ def test_the_card_tells_models_checks_scores_and_cost(tmp_path: Path) -> None:
         assert f"| `{name}` | {stage['in']:,} | {stage['kept']:,} |" in text
     dropped = sum(funnel["exact-duplicates"]["dropped"].values())
     assert f'- `exact-duplicates` (on ["output"]): {dropped} of {funnel["exact-duplicates"]["in"]} rows dropped' in text
-    assert "| `test.jsonl` | 1 | 0 |" in text
+    assert "| `test.jsonl` | 1 | 0 |" in text and "| `other.jsonl` | 1 | 0 |" in text
     assert f"| `heuristics` | {report['scores']['heuristics']['rows']} |" in text
     answers = sum(used["answers"] for used in report["usage"].values())
     assert f"| **all** | {answers} |" in text

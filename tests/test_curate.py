@@ -51,6 +51,15 @@ def test_a_finished_one_can_be_looked_at(llmsynth: Any) -> None:  # noqa: F811
     assert "dropped (exact_duplicate: same as data.jsonl:1, by steps[0] exact-duplicates)" in told
 
 
+def test_rows_in_a_script_the_embedder_does_not_know_come_to_an_end(llmsynth: Any) -> None:  # noqa: F811
+    lines(Path("thai.jsonl"), [{"question": "วันนี้อากาศดีมาก" * (n + 1), "answer": "ใช่"} for n in range(60)])
+    outcome = llmsynth("curate", "thai.jsonl", "--steps", "semantic-duplicates", "-o", "out")
+    assert outcome.code == 0 and "60 kept + 0 dropped" in outcome.err
+    assert "the embedder sees nothing in 60 of them" in outcome.err
+    assert "semantic_duplicates: 60 of 60 texts were compared with none" in outcome.err
+    assert "sees nothing in 60 of 60 texts" in Path("out/dataset/README.md").read_text(encoding="utf-8")
+
+
 def test_there_is_nothing_to_estimate_where_no_step_asks(llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("rows.yaml").write_text("generator: {use: rows, path: data.jsonl}\n")
@@ -181,12 +190,16 @@ def test_steps_come_from_a_file_too_and_any_option_can_be_set(llmsynth: Any) -> 
         (["data.jsonl", "--on", "qestion"], "did you mean question?"),
         (["data.jsonl", "--on", "n"], "the column n is no text"),
         (["nowhere.jsonl"], "nowhere.jsonl does not exist"),
+        (["empty.jsonl"], "empty.jsonl holds no rows"),
+        (["cut.jsonl"], "not one can be read\n  cut.jsonl:1: is not valid JSON"),
     ],
 )
 def test_slips_are_explained(arguments: list[str], said: str, llmsynth: Any) -> None:  # noqa: F811
     questions(Path("data.jsonl"))
     Path("broken.yaml").write_text("- use: a\n  use: b: c\n")
     Path("other.yaml").write_text("generator: {use: rows}\n")
+    Path("empty.jsonl").write_text("")
+    Path("cut.jsonl").write_text('{"question": "Why')
     outcome = llmsynth("curate", *arguments, "-o", "out")
     assert outcome.code == 1
     assert said in outcome.err

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynth import Run
+from llmsynth import Recipe, Run, synthesize
 from llmsynth.benchmarks import Benchmarks
-from llmsynth.errors import RecipeError, SourceError
+from llmsynth.errors import RecipeError, RunError, SourceError
 from llmsynth.overlap import find_overlaps
 from llmsynth.similarity.spans import SpanIndex
 from llmsynth.steps.decontaminate import Decontaminate
@@ -57,6 +57,41 @@ def index(*items: str, **options: object) -> SpanIndex:
 def test_an_item_is_found_whole_in_part_or_nearly(text: str, kind: str | None) -> None:
     found = index(TRAIN, OTTER).find(text)
     assert (found.kind if found else None) == kind
+
+
+@pytest.mark.parametrize("times", [11, 100])
+def test_a_passage_that_stands_beside_each_of_many_questions_is_found(times: int) -> None:
+    items = index(*[TRAIN] * times)
+    assert len(items) == 1
+    for text in (TRAIN, f"Read this. {TRAIN.upper()} How far is that?"):
+        found = items.find(text)
+        assert found is not None and found.kind == "whole"
+    near = items.find(TRAIN.replace("nine", "noon").replace("eighty", "sixty"))
+    assert near is not None and near.kind == "near"
+
+
+def test_all_splits_of_a_benchmark_folder_are_looked_for(tmp_path: Path) -> None:
+    import datasets
+
+    splits = {"train": OTTER, "test": TRAIN, "few shot": f"{OTTER} Why is that so?"}
+    saved = {name: datasets.Dataset.from_list([{"q": text}]) for name, text in splits.items()}
+    for name, rows in saved.items():
+        rows.to_parquet(tmp_path / "parquet" / f"{name}-00000-of-00001.parquet")
+    del saved["few shot"]
+    datasets.DatasetDict(saved).save_to_disk(tmp_path / "saved")
+    for folder, texts in (("parquet", 3), ("saved", 2)):
+        found = Benchmarks([tmp_path / folder])
+        assert found.report()["benchmarks"][folder]["texts"] == texts  # type: ignore[index]
+        span = found.find(TRAIN)
+        assert span is not None and "/test" in span.id
+
+
+def test_what_stands_beside_every_question_of_a_benchmark_is_a_set_phrase() -> None:
+    asked = "Choose the best answer to the following question."
+    items = index(*[asked] * 11, *[TRAIN] * 101, OTTER)
+    assert [items.find(text) for text in (asked, TRAIN, f"{TRAIN} {asked}")] == [None] * 3
+    found = items.find(f"{asked} {OTTER}")
+    assert found is not None and found.id == OTTER[:7]
 
 
 def test_the_span_is_quoted_as_it_is_written_with_the_share_of_the_item() -> None:
@@ -99,7 +134,7 @@ def test_phrases_that_many_items_share_tell_nothing() -> None:
 
 def test_items_that_are_too_short_are_not_looked_for() -> None:
     items = SpanIndex(shortest=5)
-    assert [items.add(text, text) for text in ("Paris", "Name the capital of Peru", "Why is it so?", "")] == [
+    assert [bool(items.add(text, text)) for text in ("Paris", "Name the capital of Peru", "Why is it so?", "")] == [
         False,
         True,
         False,
@@ -211,6 +246,7 @@ async def test_what_a_benchmark_has_is_dropped_with_the_row_and_the_words(exam: 
     }
     assert [one.scores.get("contamination") for one in found[:2]] == [1.0, 0.0]
     report = run.notes["decontaminate"]
+    assert isinstance(report, dict) and len(report.pop("digest")) == 32
     assert report == {
         "ngram": 13,
         "near": 0.8,
@@ -320,3 +356,17 @@ def test_rows_of_a_benchmark_that_cannot_be_read_are_told_with_the_first_place(
     path.write_text('{"question": "How many clips did Nora sell in all that day?"}\n{"question": "Oops\n')
     Benchmarks([path])
     assert "bench.jsonl: 1 rows cannot be read, and are not looked for; the first: bench.jsonl:2: " in caplog.text
+
+
+def test_a_finished_run_is_not_taken_for_one_that_knows_what_a_benchmark_holds_since(tmp_path: Path) -> None:
+    rows, exam = tmp_path / "rows.jsonl", tmp_path / "exam.jsonl"
+    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in (TRAIN, OTTER)))
+    exam.write_text(json.dumps({"q": OTTER}) + "\n")
+    step = {"use": "decontaminate", "against": [str(exam)], "on": ["text"]}
+    recipe = Recipe.from_data({"generator": {"use": "rows", "path": str(rows)}, "steps": [step]})
+    assert synthesize(recipe, tmp_path / "run").report["rows"]["kept"] == 1
+    assert synthesize(recipe, tmp_path / "run").before
+    exam.write_text("".join(json.dumps({"q": text}) + "\n" for text in (TRAIN, OTTER)))
+    with pytest.raises(RunError, match="have changed since"):
+        synthesize(recipe, tmp_path / "run")
+    assert synthesize(recipe, tmp_path / "run", update=True).report["rows"]["kept"] == 0

@@ -191,6 +191,18 @@ def test_vectors_are_cut_with_their_texts() -> None:
     assert told["a"]["clusters"] == 10
 
 
+def test_texts_without_a_vector_leave_the_others_on_equal_terms() -> None:
+    texts = {"a": [f"text {n}" for n in range(40)], "b": [f"text {n}" for n in range(40)]}
+    rows = rows_of(40)
+    holes = np.where((np.arange(40) % 4 == 0)[:, None], 0, rows).astype(np.float32)
+    told = diversity(texts, {"a": rows, "b": holes})
+    assert told["texts"] == 40 and told["embedded"] == 30
+    assert told["sets"]["a"]["vendi_score"] == pytest.approx(vendi_score(rows[:30]), abs=1e-3)
+    assert told["sets"]["b"]["vendi_score"] == pytest.approx(vendi_score(holes), abs=1e-3)
+    nothing = diversity(texts, {"a": rows, "b": np.zeros_like(rows)})
+    assert nothing["embedded"] == 0 and "vendi_score" not in nothing["sets"]["a"]
+
+
 def test_of_nothing_nothing_is_told() -> None:
     told = diversity({"none": []}, {"none": np.zeros((0, 4), np.float32)})
     assert told["texts"] == 0

@@ -72,6 +72,29 @@ def test_static_vectors_do_not_depend_on_the_other_texts_of_a_batch() -> None:
     assert all(np.array_equal(STATIC.vectors([text])[0], row) for text, row in zip(texts, together, strict=True))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Сегодня в Москве ожидается переменная облачность, без осадков.",
+        "오늘 서울은 구름이 조금 끼고 기온은 이십 도까지 오르겠습니다.",
+        "आज दिल्ली में मौसम साफ रहेगा और तापमान तीस डिग्री तक पहुंच सकता है।",
+        "من المتوقع أن يكون الطقس اليوم في القاهرة مشمسا",
+        "Γράψτε μια συνάρτηση που ταξινομεί μια λίστα αριθμών.",
+        "请编写一个函数,对数字列表进行升序排序。",
+        "Translate into English: Сегодня хорошая погода, и мы идём в парк.",
+    ],
+)
+def test_nothing_is_seen_in_letters_of_other_scripts_which_would_make_any_two_texts_alike(text: str) -> None:
+    assert not STATIC.vectors([text]).any()
+
+
+@pytest.mark.parametrize(
+    "text", ["Find the angle α if β = 30° and γ → 0 — “naïve” 😀", "Überschüsse für die Straße", "mùa thu ở Hà Nội"]
+)
+def test_a_few_such_letters_and_accents_hide_nothing(text: str) -> None:
+    assert STATIC.vectors([text]).any()
+
+
 def test_a_text_of_ten_megabytes_or_half_a_surrogate_pair_is_embedded() -> None:
     assert np.linalg.norm(STATIC.vectors(["word " * 2_000_000, "lone \ud800 half"]), axis=1) == pytest.approx([1, 1])
 

@@ -171,6 +171,33 @@ async def test_masking_counts_by_kind_and_leaves_the_rest_as_it_was() -> None:
     assert one.scores == {"personal_data": 4} and not one.dropped
 
 
+async def test_personal_data_is_masked_wherever_a_text_stands() -> None:
+    call = {"function": {"name": "send", "arguments": '{"to": "ann@nordmail.se"}'}}
+    turns = [
+        {"role": "user", "content": [{"type": "text", "text": "Write to ann@nordmail.se"}, {"type": "image"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    one = record(messages=turns, about={"mail": "ann@nordmail.se"})
+    (one,) = await curated(PersonalData(on=("messages", "about")), [one])
+    assert "nordmail" not in str(one.fields) and one.meta["personal_data"] == {"email": 3}
+    assert [turn["role"] for turn in one.fields["messages"]] == ["user", "assistant"]
+    assert one.fields["messages"][0]["content"][1] == {"type": "image"} and one.fields["about"] == {"mail": "[EMAIL]"}
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\\n"])
+@pytest.mark.parametrize("behind", ["", "\n-----END RSA PRIVATE KEY-----", "\n\nWhat's wrong with it?"])
+async def test_a_private_key_is_masked_with_or_without_its_end(behind: str, line_break: str) -> None:
+    lines = [
+        "-----BEGIN RSA PRIVATE KEY-----",
+        *["MIIEpAIBAAKCAQEA7bq3vT1kWqv0h0aJHzRzT5vJm0m7cF8Q2o6y9yXH1y3e8c0d"] * 3,
+    ]
+    key = line_break.join(lines) + line_break + "Zw==" * (line_break == "\n")
+    (one,) = await curated(PersonalData(), [task("Mend this: " + key + behind, output="It's incomplete.")])
+    said = one.fields["instruction"]
+    assert "MIIE" not in said and "Zw" not in said and one.meta["personal_data"] == {"secret": 1}
+    assert one.fields["instruction"].endswith("What's wrong with it?") is ("What" in behind)
+
+
 async def test_flagging_changes_nothing_and_dropping_drops() -> None:
     one = record(messages=TURNS)
     (flagged,) = await curated(PersonalData(on=("messages",), action="flag"), [one])

@@ -271,13 +271,18 @@ def test_agreement_with_people_is_told(journal: Journal, tmp_path: Path) -> None
             [{"instruction": "Do it.", "output": "x", "judge": "good"}],
             "gold.jsonl:1: judge is 'good', which is no mark",
         ),
+        (
+            [{"instruction": "Do it.", "output": "x", "judge": 3}] * 2
+            + [{"instruction": "Do it.", "output": "x", "clarity": "nan"}],
+            "gold.jsonl:3: clarity is 'nan', which is no mark",
+        ),
     ],
 )
-def test_a_gold_file_that_cannot_be_used_is_located(
+def test_a_gold_file_that_cannot_be_used_is_located_before_anything_is_asked(
     journal: Journal, tmp_path: Path, rows: list[dict[str, Any]], said: str
 ) -> None:
     with pytest.raises(SourceError, match=said.replace(".", r"\.")):
-        apply(Judge(gold=gold_file(tmp_path, rows)), [row()], run_of(journal, lambda _: MARKS))
+        Judge(gold=gold_file(tmp_path, rows)).validate(run_of(journal, lambda _: MARKS))
 
 
 # comparing two answers

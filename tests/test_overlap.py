@@ -37,6 +37,11 @@ def test_s16_overlaps_come_in_the_order_of_the_seeds_with_the_largest_share_firs
     assert found[1].share == 1 > found[2].share
 
 
+def test_s16_each_of_equal_seeds_overlaps() -> None:
+    found = find_overlaps([("a", LONG), ("b", "Hello there."), ("c", LONG.upper())], [("exam:1", LONG)])
+    assert [(o.id, o.against) for o in found] == [("a", "exam:1"), ("c", "exam:1")]
+
+
 def test_s16_every_text_of_a_benchmark_row_is_looked_at() -> None:
     row = {"question": "Which?", "choices": ["one", "two"], "answer": 1, "turns": [{"role": "user", "content": "hi"}]}
     assert list(texts_in(row)) == ["Which?", "one", "two", "user", "hi"]

@@ -91,6 +91,21 @@ def test_it_is_what_a_run_with_the_threshold_makes(case: int, source: Path, tmp_
     assert outcomes(back) == before
 
 
+@pytest.mark.parametrize("first", [0.25, 0.4])
+@pytest.mark.parametrize("second", [0.45, 0.9])
+def test_another_change_goes_by_what_the_one_before_it_left(
+    first: float, second: float, source: Path, tmp_path: Path
+) -> None:
+    steps = [{**MINHASH, "threshold": 0.8}, ROUGE]
+    synthesize(recipe(source, steps), tmp_path / "run")
+    rethreshold(tmp_path / "run", [f"0={first}"])
+    after = rethreshold(tmp_path / "run", [f"1={second}"])
+    changed = [{**MINHASH, "threshold": first}, {**ROUGE, "threshold": second}]
+    fresh = synthesize(recipe(source, changed), tmp_path / "fresh")
+    assert outcomes(after) == outcomes(fresh)
+    assert counts(after) == counts(fresh)
+
+
 @pytest.mark.parametrize("threshold", [0.8, 0.25])
 def test_what_is_told_of_scores_and_benchmarks_is_of_the_rows_that_come_there_now(
     threshold: float, source: Path, tmp_path: Path
@@ -168,6 +183,14 @@ def test_a_run_that_is_none_or_unfinished_or_has_a_target_is_refused(source: Pat
     (tmp_path / "run" / "report.json").unlink()
     with pytest.raises(LlmsynthError, match="has not finished"):
         rethreshold(tmp_path / "run", ["0=0.5"])
+
+
+def test_two_steps_whose_pairs_were_noted_in_one_place_are_not_changed(source: Path, tmp_path: Path) -> None:
+    synthesize(recipe(source, [MINHASH, {**MINHASH, "n": 1}]), tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with pytest.raises(LlmsynthError, match="steps 0 and 1"):
+        rethreshold(tmp_path / "run", ["0=0.7"])
+    assert contents(tmp_path / "run") == before
 
 
 def test_it_is_an_option_of_curate(llmsynth: Any, source: Path) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmsynth import Recipe, Record, Result, synthesize
+from llmsynth.cli.scores import score_lines
 from llmsynth.dataset import RecordWriter, read_records, rewriting
 from llmsynth.errors import RecipeError
 from tests.test_funnel import check_sums
@@ -53,6 +54,14 @@ def test_selectors_see_vectors_of_the_texts_they_name(tmp_path: Path) -> None:
     assert [stage["kept"] for stage in result.report["funnel"]][-2:] == [10, 4]
     assert result.report["funnel"][-2]["in"] == 600
     assert kept(selected(tmp_path, {**spread, "on": ["kind"]}, target=600, name="kinds"))[0] == "data.jsonl:1"
+
+
+def test_it_is_told_of_how_many_texts_the_embedder_sees_nothing(tmp_path: Path) -> None:
+    path = lines(tmp_path / "mixed.jsonl", [{"text": "a row" if n % 4 else "строка из таблицы"} for n in range(40)])
+    data = {"generator": {"use": "rows", "path": str(path)}, "selectors": [{"use": "k-center", "n": 5, "on": ["text"]}]}
+    report = synthesize(Recipe.from_data(data), tmp_path / "run").report
+    assert report["notes"]["k-center: unseen by text"] == {"texts": 40, "unseen": 10}
+    assert any(line.startswith("k-center: 10 of 40 texts were compared with none") for line in score_lines(report))
 
 
 def test_a_target_counts_what_is_there_to_choose_from(tmp_path: Path) -> None:

@@ -173,6 +173,13 @@ def test_a_score_that_no_record_has_is_an_error_and_no_empty_dataset() -> None:
         stay([Record("a", {}), Record("b", {})], TopK("quality", n=1))
 
 
+def test_a_group_that_no_record_is_of_is_an_error_and_no_dataset_of_two_rows() -> None:
+    with pytest.raises(RecipeError, match="no record has a value of 'topic'"):
+        Quotas(by=("kind", "topic"), each=2).select(
+            Candidates(["a", "b"], groups={"kind": ["x", ""], "topic": ["", ""]})
+        )
+
+
 def test_records_without_any_text_to_compare_are_an_error() -> None:
     told = Candidates(["a", "b"], {"deita": np.array([1.0, 2.0])}, {}, np.zeros((2, 4), np.int16))
     for selector in (KCenter(n=1), FacilityLocation(n=1), RepresentationFilter(), MMR("deita", n=1)):

@@ -327,15 +327,23 @@ def test_that_hardly_anything_survives_is_told_while_there_is_money_left(
     assert len(said) == warned and all("0 of the first 2" in text and "(never 2" in text for text in said)
 
 
-@pytest.mark.parametrize(("score", "warned"), [("heuristic", True), ("heuristics", False)])
-def test_that_no_row_has_the_score_to_choose_by_is_told_while_there_is_money_left(
-    score: str, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("selector", "missing"),
+    [
+        ({"use": "threshold", "score": "heuristic", "least": 0.0}, "the score 'heuristic'"),
+        ({"use": "threshold", "score": "heuristics", "least": 0.0}, ""),
+        ({"use": "quotas", "by": ["generater"], "each": 9}, "a value of 'generater'"),
+        ({"use": "quotas", "by": ["instruction"], "each": 9}, ""),
+    ],
+)
+def test_that_no_row_has_what_is_chosen_by_is_told_while_there_is_money_left(
+    selector: dict[str, Any], missing: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recipe = echoes(target=400, steps=[{"use": "heuristics"}], count=400)
-    recipe = dataclasses.replace(recipe, selectors=[{"use": "threshold", "score": score, "least": 0.0}])
+    recipe = dataclasses.replace(recipe, selectors=[selector])
     try:
         synthesize(recipe, tmp_path / "run")
     except RecipeError as error:
-        assert warned, error
-    said = [record.getMessage() for record in caplog.records if "has the score" in record.getMessage()]
-    assert len(said) == warned and all("'heuristic', which selectors[0] goes by" in text for text in said)
+        assert missing and missing in error.message
+    said = [record.getMessage() for record in caplog.records if "goes by" in record.getMessage()]
+    assert len(said) == bool(missing) and all(f"{missing}, which selectors[0] goes by" in text for text in said)

@@ -82,6 +82,9 @@ def _duplicates(facts: CardFacts) -> Iterator[str]:
     for name, note in facts.notes.items():
         if ": recall beyond" in name and isinstance(note, Mapping):
             yield f"{name.replace('_', ' ')}: {number(note.get('share_found'))} of the pairs were found, by a sample."
+        elif name.startswith("semantic_duplicates: unseen by") and isinstance(note, Mapping):
+            texts = f"{number(note.get('unseen'))} of {number(note.get('texts'))} texts"
+            yield f"The embedder sees nothing in {texts}; semantic deduplication passed these over."
 
 
 def _contamination(facts: CardFacts) -> Iterator[str]:
@@ -92,9 +95,9 @@ def _contamination(facts: CardFacts) -> Iterator[str]:
 
 def _compared(notes: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """What was noted of test sets: by a step, by a generator, and by the one that made its seeds."""
-    for key in ("decontaminate", "decontamination"):
-        if isinstance(notes.get(key), Mapping):
-            yield notes[key]
+    for name, note in notes.items():  # of several steps there is one each: "decontaminate 2"
+        if name.split(" ")[0] in ("decontaminate", "decontamination") and isinstance(note, Mapping):
+            yield note
     seeds = notes.get("seeds")
     if isinstance(seeds, Mapping) and isinstance(seeds.get("notes"), Mapping):
         yield from _compared(seeds["notes"])
@@ -170,7 +173,10 @@ def diversity(facts: CardFacts) -> str:
         for key in keys
         if any(isinstance(found.get(key), int | float) for found in sets.values())
     ]
-    size = f"{facts.diversity['texts']:,} texts and {facts.diversity['tokens']:,} words of each"
+    texts = facts.diversity["texts"]
+    size = f"{texts:,} texts and {facts.diversity['tokens']:,} words of each"
+    if (embedded := facts.diversity.get("embedded", texts)) < texts:
+        size += f"; what needs vectors on {embedded:,} texts, as the embedder sees nothing in others"
     return f"## Diversity\n\n{table(('measure', *(code(name) for name in sets)), rows)}\n\nMeasured on {size}."
 
 

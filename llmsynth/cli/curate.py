@@ -149,6 +149,7 @@ def _lay_out(data: dict[str, Any], on: tuple[str, ...]) -> None:
     from llmsynth.steps import STEPS
 
     rows = Rows(data["generator"]["path"], columns=tuple(data["generator"].get("columns", ())))
+    rows.check_rows()
     layout = Layout.of(rows.texts, on)
     data["generator"]["on"] = [*layout.whole]
     for key, registry in (("steps", STEPS), ("selectors", SELECTORS)):

@@ -185,7 +185,8 @@ def _report_overlaps(generator: Any, benchmark: str) -> None:
     from llmsynth.benchmarks import texts_in
     from llmsynth.generated import Generated
     from llmsynth.overlap import find_overlaps
-    from llmsynth.sources import read_rows, read_seeds
+    from llmsynth.sources import read_seeds
+    from llmsynth.sources.rows import EVERY, read_rows
 
     while isinstance(seeds := getattr(generator, "seeds", None), Generated):
         generator = seeds.generator
@@ -197,7 +198,7 @@ def _report_overlaps(generator: Any, benchmark: str) -> None:
 
     def theirs() -> Iterator[tuple[str, str]]:
         nonlocal compared
-        for row in read_rows(Path(benchmark)):
+        for row in read_rows(Path(benchmark), EVERY):
             for text in texts_in(row.values):
                 compared += 1
                 yield row.place, text

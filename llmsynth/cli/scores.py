@@ -13,7 +13,15 @@ def score_lines(report: Mapping[str, Any]) -> list[str]:
 
     found = lines(report, report["notes"]) if "scores" in report else []
     found += [line(report)] if "diversity" in report else []
-    return found + [_recall(name, told) for name, told in report["notes"].items() if ": recall beyond " in name]
+    for name, told in report["notes"].items():
+        if ": recall beyond " in name:
+            found.append(_recall(name, told))
+        elif ": unseen by " in name:
+            found.append(
+                f"{name.partition(':')[0]}: {told['unseen']:,} of {told['texts']:,} texts were compared with none: the"
+                " embedder sees nothing in them, as in a script it does not know"
+            )
+    return found
 
 
 def _recall(name: str, told: Mapping[str, Any]) -> str:

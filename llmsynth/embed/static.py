@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "data/embedder"
 _CHARACTERS = 20_000  # of a text, that count
+_FOREIGN_SHARE = 0.25  # letters of other scripts to a token, beyond which nothing is seen
 _MOST_KNOWN = 500_000  # words whose tokens are remembered
 _WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
+# Letters and marks beyond the Latin script, which the tokenizer has one by one at best
+_FOREIGN = re.compile(
+    r"[\u0370-\u1dff\u1f00-\u1fff\u2c80-\u2dff\u3005-\u3007\u3031-\ua71f\ua800-\ud7ff\uf900-\ufaff\ufb13-\ufdff\ufe70-\ufefc"
+    r"\uff66-\uffdc\U00010000-\U0001cfff\U0001e000-\U0001efff\U00020000-\U0003ffff]"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -28,6 +34,8 @@ class StaticEmbedder:
     """Distilled from all-MiniLM-L6-v2: 256 dimensions, thousands of texts a second on one core, no framework.
 
     It knows words, not their order: "dog bites man" is "man bites dog". Of a text, the first 20,000 characters count.
+    It knows English, and of other languages in the Latin script pieces of words. Of other scripts it has single letters
+    at most, by which any two texts are alike: in a text with many of these it sees nothing.
     What it agrees on with its teacher is in the card beside the weights, in `llmsynth/data/embedder/`.
     """
 
@@ -38,7 +46,7 @@ class StaticEmbedder:
 
     @property
     def identity(self) -> str:
-        return "static:all-MiniLM-L6-v2:256:1"
+        return "static:all-MiniLM-L6-v2:256:2"
 
     async def embed(self, texts: Sequence[str]) -> Singles:
         return self.vectors(texts)
@@ -78,7 +86,8 @@ class _Tokens:
 
     def of(self, text: str) -> list[int]:
         if not text.isascii():
-            return self._encode(encodable(text))
+            encoded = self._encode(encodable(text))
+            return encoded if len(_FOREIGN.findall(text)) <= _FOREIGN_SHARE * len(encoded) else []
         known = self._known
         tokens: list[int] = []
         for word in _WORD.findall(_CONTROL.sub("", text).lower()):

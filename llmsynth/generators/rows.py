@@ -107,10 +107,8 @@ class Rows:
 
     def validate(self, run: Run) -> None:
         """Raises `SourceError` or `RecipeError` for a source or columns that cannot be used."""
+        self.check_rows()
         found = self.survey
-        if found.rows == found.unreadable:
-            shown = "".join(f"\n  {problem}" for problem in found.problems)
-            raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
         for name in (*self.columns, *self.types, *self.on):
             self._check_there(name)
         if broken := [name for name in self._names if has_lone_surrogate(name)]:
@@ -132,6 +130,13 @@ class Rows:
                 self.name,
                 ", ".join(mixed),
             )
+
+    def check_rows(self) -> None:
+        """Raise `SourceError` for a source without a row that can be read."""
+        found = self.survey
+        if found.rows == found.unreadable:
+            shown = "".join(f"\n  {problem}" for problem in found.problems)
+            raise SourceError(f"{self.path} holds no rows{': not one can be read' if shown else ''}{shown}", "")
 
     def estimate(self, run: Run, past: Mapping[str, Any] | None) -> list[StageEstimate]:
         return []

@@ -10,7 +10,7 @@ from typing import Literal
 
 from llmsynth.parsing.verdicts import parse_yes_no
 from llmsynth.parsing.wrapping import fenced, without_thinking
-from llmsynth.text import normalise
+from llmsynth.text import wording
 
 Kind = Literal["number", "yes_no", "label", "code", "text"]
 
@@ -21,7 +21,8 @@ def canonical_answer(text: str, kind: Kind, labels: Sequence[str] = ()) -> str |
     number: as a fraction in lowest terms or a whole number: "1,200.50 EUR" and "2401/2" are equal; a percent sign
         divides by nothing, as questions differ in what they ask for. yes_no: "yes" or "no". label: one of the labels,
         as they are spelled there. code: what is in the last code block, or behind the mark, without blanks at the ends
-        of lines. text: without case, punctuation and spacing; at most 20 words, as prose does not come out equal.
+        of lines. text: without case, punctuation and spacing, but with signs; at most 20 words, as prose does not come
+        out equal.
     """
     plain = without_thinking(text)
     if kind == "code":
@@ -37,7 +38,7 @@ def canonical_answer(text: str, kind: Kind, labels: Sequence[str] = ()) -> str |
         return None if verdict is None else "yes" if verdict else "no"
     if kind == "label":
         return _label(said, labels)
-    words = normalise(said)
+    words = wording(said)
     return words if words and len(words.split()) <= _MOST_WORDS else None
 
 
@@ -105,8 +106,8 @@ def _values(said: str) -> set[str]:
 
 def _label(said: str, labels: Sequence[str]) -> str | None:
     """The label that is the whole answer, or the only one it mentions."""
-    plain = normalise(said)
-    spelled = {normalise(label): label for label in labels}
+    plain = wording(said)
+    spelled = {wording(label): label for label in labels}
     if plain in spelled:
         return spelled[plain]
     found = [words for words in spelled if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", plain)]

@@ -107,6 +107,9 @@ class Quotas:
 
     def select(self, candidates: Candidates) -> Selection:
         columns = [candidates.groups[name] for name in self.by]
+        for name, values in zip(self.by, columns, strict=True):
+            if len(values) and not any(values):
+                raise RecipeError(f"no record has a value of {name!r}", "name a field, or a key of the provenance")
         names = ["/".join(values) for values in zip(*columns, strict=True)]
         members: dict[str, list[int]] = {}
         order = order_of(candidates, self.score)

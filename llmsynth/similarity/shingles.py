@@ -21,7 +21,7 @@ import numpy as np
 
 from llmsynth.similarity import minhash_kernels as kernels
 from llmsynth.similarity.compiling import Floats, Halfwords, Longs, Words, room
-from llmsynth.text import normalise
+from llmsynth.text import spaced
 
 _FULL = 0.6  # the share of the table's slots that may be taken
 
@@ -123,8 +123,8 @@ def jaccard(a: str, b: str, n: int) -> float:
 
 
 def encoded(text: str) -> bytes:
-    """The bytes whose letters, by `LETTERS`, are those of the normalised text."""
-    return text.encode() if text.isascii() else normalise(text).encode("utf-8", "surrogatepass")
+    """The bytes whose letters, by `LETTERS`, are those of the words of a text."""
+    return text.encode() if text.isascii() else spaced(text).encode("utf-8", "surrogatepass")
 
 
 def _letters() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

@@ -8,7 +8,8 @@ hash tells its length too. The near table lists the runs of 4 words of the items
 hash, with a directory by the first bits of it, so that a look-up is a step or two. What the exact table finds is
 compared word by word. A run that more than `common` items hold says nothing of any of them and is in no table; the
 words of runs of 4 that more items hold are set phrases: of an exact match half of n words, and of an item for a near
-match 6, have to be others.
+match 6, have to be others. Equal items are one in the stream; each counts as a holder, unless they are a passage: of n
+words, and up to ten times `common`.
 
 **Memory.** Per word of the items: 9 bytes for the stream, and 16 to 24 for each table, so 40 to 56 in all, and while
 tables are built as much again.
@@ -16,22 +17,19 @@ tables are built as much again.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from llmsynth.similarity import span_kernels as kernels
 from llmsynth.similarity.compiling import Flags, Ints, Longs, Words, room
-from llmsynth.similarity.shingles import LETTERS
-from llmsynth.text import normalise
+from llmsynth.similarity.shingles import LETTERS, encoded
 
 _NEAR = 4  # words in a run that speaks for a near match
 _NEAR_COMMON = 64  # items that may hold such a run
+_PASSAGES = 10  # times `common`: equal items up to which a long one is a passage, such as a reading test's
 _CANDIDATES = 8  # items that are compared in full
 _LONGEST = 2_000  # words of an item that are aligned at most: the work grows by the square
-
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
 
 class Text(NamedTuple):
@@ -58,10 +56,7 @@ class Hit(NamedTuple):
 
 def words_of(text: str) -> Text:
     """The words of a text."""
-    if text.isascii():
-        data = text.encode()
-    else:
-        data = _UNSPACED.sub(r" \g<0> ", normalise(text)).encode("utf-8", "surrogatepass")
+    data = encoded(text)
     most = len(data) // 2 + 1
     words, begins, ends = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
     count = kernels.words(np.frombuffer(bytearray(data), np.uint8), LETTERS, words, begins, ends)
@@ -77,6 +72,7 @@ class SpanPool:
         self._starts = np.zeros(2, np.int64)
         self._stream = np.zeros(0, np.uint64)
         self._items = 0
+        self._equal: list[int] = []  # by item, how many there are
         self._built: _Tables | None = None
 
     def add(self, text: Text) -> None:
@@ -84,8 +80,14 @@ class SpanPool:
         self._stream = room(self._stream, end)
         self._stream[end - text.words.size : end] = text.words
         self._items += 1
+        self._equal.append(1)
         self._starts = room(self._starts, self._items + 1)
         self._starts[self._items] = end
+        self._built = None
+
+    def add_equal(self, item: int) -> None:
+        """Count one more that is equal to an item."""
+        self._equal[item] += 1
         self._built = None
 
     def run(self, text: Text) -> Hit | None:
@@ -184,23 +186,26 @@ class SpanPool:
 
     def _tables(self) -> _Tables:
         if self._built is None:
-            self._built = _Tables(self._stream, self._starts[: self._items + 1], self._n, self._common)
+            starts = self._starts[: self._items + 1]
+            passages = zip(self._equal, (np.diff(starts) >= self._n).tolist(), strict=True)
+            weights = [1 if long and equal <= _PASSAGES * self._common else equal for equal, long in passages]
+            self._built = _Tables(self._stream, starts, np.array(weights, np.int64), self._n, self._common)
         return self._built
 
 
 class _Tables:
     """Everything that is looked up, and the room for it."""
 
-    def __init__(self, stream: Words, starts: Longs, n: int, common: int) -> None:
+    def __init__(self, stream: Words, starts: Longs, weights: Longs, n: int, common: int) -> None:
         sizes = np.diff(starts)
         self.widths = [n, *sorted({int(size) for size in sizes if 0 < size < n}, reverse=True)]
         hashes, places = _runs(stream, starts, np.minimum(sizes, n))
-        self.exact, self.places, self.items = _sorted(hashes, places, starts, common)
+        self.exact, self.places, self.items = _sorted(hashes, places, starts, weights, common)
         long = np.where(sizes >= n, _NEAR, 0)
         hashes, places = _runs(stream, starts, long)
-        self.near, self.near_places, self.near_items = _sorted(hashes, places, starts, _NEAR_COMMON)
+        self.near, self.near_places, self.near_items = _sorted(hashes, places, starts, weights, _NEAR_COMMON)
         self.phrases = np.zeros(max(1, stream.size), np.bool_)
-        for place in _common(hashes, places, starts, common).tolist():
+        for place in _common(hashes, places, starts, weights, common).tolist():
             self.phrases[place : place + _NEAR] = True
         count = len(sizes)
         self.runs = np.bincount(self.items, minlength=count)
@@ -230,13 +235,18 @@ def _runs(stream: Words, starts: Longs, widths: Longs) -> tuple[Words, Ints]:
     return hashes, places
 
 
-def _sorted(hashes: Words, places: Ints, starts: Longs, common: int) -> tuple[tuple[Words, Ints, int], Ints, Ints]:
-    """The table, its directory and shift; places and items. One entry for a run and an item, none for common runs."""
+def _sorted(
+    hashes: Words, places: Ints, starts: Longs, weights: Longs, common: int
+) -> tuple[tuple[Words, Ints, int], Ints, Ints]:
+    """The table, its directory and shift; places and items. One entry for a run and an item, none for common runs.
+
+    weights: by item, as how many holders it counts.
+    """
     order = np.argsort(hashes, kind="stable")
     hashes, places = hashes[order], places[order]
     items = _items_at(places, starts)
     if hashes.size:
-        fresh, holders = _holders(hashes, items)
+        fresh, holders = _holders(hashes, items, weights)
         keep = fresh & (holders <= common)
         hashes, places, items = hashes[keep], places[keep], items[keep]
     bits = max(1, int(hashes.size).bit_length())
@@ -244,21 +254,21 @@ def _sorted(hashes: Words, places: Ints, starts: Longs, common: int) -> tuple[tu
     return (hashes, bounds.astype(np.int32), 64 - bits), places, items
 
 
-def _common(hashes: Words, places: Ints, starts: Longs, common: int) -> Ints:
+def _common(hashes: Words, places: Ints, starts: Longs, weights: Longs, common: int) -> Ints:
     """The places of the runs that more than `common` items hold."""
     if not hashes.size:
         return places
     order = np.argsort(hashes, kind="stable")
     hashes, places = hashes[order], places[order]
-    return places[_holders(hashes, _items_at(places, starts))[1] > common]
+    return places[_holders(hashes, _items_at(places, starts), weights)[1] > common]
 
 
-def _holders(hashes: Words, items: Ints) -> tuple[Flags, Longs]:
+def _holders(hashes: Words, items: Ints, weights: Longs) -> tuple[Flags, Longs]:
     """For every entry, sorted by hash and place: is it its item's first with the hash, and how many items have it?"""
     new_run = np.concatenate(([True], hashes[1:] != hashes[:-1]))
     fresh = new_run | np.concatenate(([True], items[1:] != items[:-1]))
     run = np.cumsum(new_run) - 1
-    return fresh, np.bincount(run[fresh])[run]
+    return fresh, np.bincount(run[fresh], weights[items[fresh]]).astype(np.int64)[run]
 
 
 def _items_at(places: Ints, starts: Longs) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal, NamedTuple
 
 from llmsynth.errors import RecipeError
@@ -45,7 +46,9 @@ class SpanIndex:
         of about the item's length, for a near match; None looks for none. With 0.8 an item is found with every twelfth
         word changed. A near match needs two runs of 4 words that are not changed.
     shortest: an item of fewer words is not looked for, as it stands in texts by chance.
-    common: a run of words that more items than this hold is a phrase of the benchmark's and tells nothing.
+    common: a run of words that more items than this hold is a phrase of the benchmark's and tells nothing. Equal items
+        of n words are one if they are up to ten times as many, as a passage stands beside each of many questions; what
+        comes oftener, or is shorter, is a set phrase.
 
     Answers depend on the items and the text alone, not on the process. Memory: see `span_pool`, 40 to 56 bytes per word
     of the items. Answers use scratch space in the index, so threads must not share one.
@@ -63,20 +66,26 @@ class SpanIndex:
         self.n, self.near, self.shortest = n, near, shortest
         self._pool = SpanPool(n, common)
         self._ids: list[str] = []
+        self._known: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, text: str, id: str) -> bool:
-        """Put an item into the index, unless it is too short; whether it was."""
+    def add(self, text: str, id: str) -> str:
+        """Put an item into the index, if no equal one is there; the id that it is known by, "" if it is too short."""
         from llmsynth.similarity.span_pool import words_of
 
         item = words_of(text)
         if item.words.size < self.shortest:
-            return False
-        self._pool.add(item)
-        self._ids.append(id)
-        return True
+            return ""
+        key = hashlib.blake2b(item.words.tobytes(), digest_size=16).digest()
+        place = self._known.setdefault(key, len(self._ids))
+        if place == len(self._ids):
+            self._pool.add(item)
+            self._ids.append(id)
+        else:
+            self._pool.add_equal(place)
+        return self._ids[place]
 
     def find(self, text: str) -> Span | None:
         """The item that the text holds most of: the longest run, or the nearest without one; the earliest of equals."""

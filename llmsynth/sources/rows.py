@@ -36,8 +36,14 @@ class Row(NamedTuple):
         return f"{self.file}:{self.number}"
 
 
+EVERY = "*"
+"""All splits of a folder, as a name for them."""
+
+
 def read_rows(path: str | Path, split: str | None = None) -> Iterator[Row]:
     """The rows of a file, or of one split of a `datasets` folder, the train split if not said, in order and streaming.
+
+    split: `EVERY` reads all of them.
 
     A row that cannot be read comes as a `Row` with a problem, and reading goes on
     where that is possible; SourceError is for a file that cannot be read at all.
@@ -122,6 +128,8 @@ def _files_of_folder(folder: Path, wanted: str | None) -> list[Path]:
     home = folder
     if (folder / "dataset_dict.json").is_file():
         splits = _strings(folder / "dataset_dict.json", lambda content: content["splits"])
+        if wanted == EVERY:
+            return [file for split in splits for file in _files_of_folder(folder / split, None)]
         split = wanted or ("train" if "train" in splits else splits[0] if len(splits) == 1 else None)
         if split is None:
             raise SourceError(
@@ -139,6 +147,8 @@ def _files_of_folder(folder: Path, wanted: str | None) -> list[Path]:
             "A folder needs data/*.parquet, *.parquet, what Dataset.save_to_disk writes, or, for seeds, qna.yaml files"
             " in folders below; or name one file in it.",
         )
+    if wanted == EVERY:
+        return files
     own = [file for file in files if file.stem == wanted or file.name.startswith(f"{wanted or 'train'}-")]
     return own or [file for file in files if wanted is None and file.name.startswith("train")] or files
 

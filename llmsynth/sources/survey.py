@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from llmsynth.column_types import column_type, type_of_arrow
 from llmsynth.errors import SourceError
+from llmsynth.sources.digest import digest_of
 from llmsynth.sources.inference import TURN, Values
 from llmsynth.sources.rows import Row, data_files, read_rows
 
@@ -163,12 +163,3 @@ def _note(seen: dict[str, Values], batch: Sequence[Mapping[str, Any]]) -> None:
         names.update(dict.fromkeys(values))
     for name in names:
         seen.setdefault(name, Values()).note([values.get(name) for values in batch])
-
-
-def digest_of(files: Sequence[Path]) -> str:
-    """Stands for the content of files, in order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()

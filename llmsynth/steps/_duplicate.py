@@ -13,7 +13,8 @@ from llmsynth.similarity.greedy import Greedy, Near
 def duplicate(record: Record, method: str, of: Match) -> Record:
     """A kept record, dropped as `METHOD_duplicate`; `meta["duplicate_of"]` holds kept_id, method and score."""
     meta = {**record.meta, "duplicate_of": {"kept_id": of.id, "method": method, "score": of.score}}
-    how_close = "same as" if of.score == 1.0 else f"{of.score:.3f} close to"
+    # a score of 1 may be of the same words in another order
+    how_close = "same as" if method == "exact" else f"{of.score:.3f} close to"
     return dataclasses.replace(record, meta=meta, dropped=Drop(f"{method}_duplicate", f"{how_close} {of.id}"))
 
 
@@ -22,13 +23,15 @@ def judged(
 ) -> tuple[Record, bool]:
     """The record, dropped if it has to be, and whether it has entered.
 
-    What is near it is noted in `meta["near"]` under the name `note`. Records of one lineage, which Evol-Instruct makes
-    of one another, are no duplicates of each other.
+    What is near it is noted in `meta["near"]` under the name `note`, in place of what was noted there before. Records
+    of one lineage, which Evol-Instruct makes of one another, are no duplicates of each other.
     """
     verdict = greedy.judge(record.id, similar, record.meta.get("lineage"))
-    if verdict.near:
-        near = {**record.meta.get("near", {}), note: verdict.near}
-        record = dataclasses.replace(record, meta={**record.meta, "near": near})
+    noted = record.meta.get("near", {})
+    if verdict.near or note in noted:
+        noted = {name: near for name, near in {**noted, note: verdict.near}.items() if near}
+        others = {key: value for key, value in record.meta.items() if key != "near"}
+        record = dataclasses.replace(record, meta={**others, "near": noted} if noted else others)
     if verdict.duplicate_of is not None:
         record = duplicate(record, method, verdict.duplicate_of)
     return record, verdict.enters

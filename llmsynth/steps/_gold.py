@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,14 @@ class Gold:
             raise SourceError(f"{path} holds no verdict", f"a column with one is called {' or '.join(names)}")
         return gold
 
+    @classmethod
+    def read_marks(cls, path: str, columns: Columns, names: Sequence[str]) -> Gold:
+        """The same, where every verdict is a mark, which is a number."""
+        gold = cls.read(path, columns, names)
+        for name, column in gold.verdicts.items():
+            column[:] = [_number(value, row, name) for value, row in zip(column, gold.rows, strict=True)]
+        return gold
+
 
 def mark_agreement(gold: Gold, ours: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
     """By column of marks: how many rows both have marked, and how far the marks agree.
@@ -68,7 +77,7 @@ def choice_agreement(theirs: Sequence[str | None], ours: Sequence[str | None]) -
 def _marks(gold: Gold, name: str, ours: Sequence[float | None]) -> dict[str, Any]:
     from llmsynth import agreement
 
-    theirs = [_number(value, row, name) for value, row in zip(gold.verdicts[name], gold.rows, strict=True)]
+    theirs: list[float | None] = gold.verdicts[name]
     both = sum(a is not None and b is not None for a, b in zip(theirs, ours, strict=True))
     found = agreement.mark_agreement(theirs, ours)
     return {**_counts(theirs, ours, both), **{key: _short(value) for key, value in found.items()}}
@@ -83,9 +92,12 @@ def _number(value: Any, row: Row, name: str) -> float | None:
     if value is None or value == "":
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise SourceError(f"{row.place}: {name} is {value!r}, which is no mark", "a mark is a number") from error
+        mark = float(value)
+    except (TypeError, ValueError):
+        mark = math.nan
+    if not math.isfinite(mark):
+        raise SourceError(f"{row.place}: {name} is {value!r}, which is no mark", "a mark is a number")
+    return mark
 
 
 def _short(value: float | None) -> float | None:

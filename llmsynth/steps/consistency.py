@@ -18,6 +18,7 @@ from llmsynth.run import Run
 from llmsynth.steps._asking import Asking, asked, forecast
 from llmsynth.steps._scoring import add_to, scored, unread
 from llmsynth.steps._task import Columns, Task
+from llmsynth.text import wording
 
 NAME = "self_consistency"
 _THOUGHT = (
@@ -59,6 +60,8 @@ class SelfConsistency:
             raise RecipeError(f"samples is {self.samples}", "at least 2; 8 to 32 are usual")
         if (self.kind == "label") != bool(self.labels):
             raise RecipeError("labels belong to kind: label, which needs them", "such as labels: [positive, negative]")
+        if len(set(map(wording, self.labels))) < len(self.labels):
+            raise RecipeError("two labels are the same but for case and punctuation", "no answer could tell them apart")
 
     def validate(self, run: Run) -> None:
         self._prompt(run)

@@ -23,7 +23,8 @@ _NOTE = "decontaminate"  # in the report
 class Decontaminate:
     """Drops or flags records that hold what a benchmark holds: "contaminated".
 
-    against: files or folders of test and train rows: JSON Lines, JSON, CSV, Parquet, or what `datasets` saves.
+    against: files or folders of test and train rows: JSON Lines, JSON, CSV, Parquet, or what `datasets` saves, of which
+        all splits are looked for.
     columns: those of the benchmarks that are looked for; all their texts if none is named.
     on: the fields of records that are looked at, together.
     ngram: words in a row that tell. A shorter text of a benchmark has to stand in the record whole.
@@ -56,6 +57,11 @@ class Decontaminate:
         found = Benchmarks(self.against, self.ngram, self.near, self.shortest, self.common, self.columns)
         object.__setattr__(self, "_benchmarks", found)
 
+    @property
+    def digest(self) -> str:
+        """Stands for the content of the benchmarks."""
+        return self._benchmarks.digest
+
     async def apply(self, batch: list[Record], run: Run) -> list[Record]:
         judged = [record if record.dropped else self._judge(record) for record in batch]
         self._tell(run)
@@ -73,7 +79,7 @@ class Decontaminate:
         self._tell(run)
 
     def _tell(self, run: Run) -> None:
-        report = {**self._benchmarks.report(), "on": list(self.on)}
+        report = {**self._benchmarks.report(), "on": list(self.on), "digest": self.digest}
         run.notes[_note(run, report)] = report
 
     def _judge(self, record: Record) -> Record:

@@ -19,7 +19,7 @@ from llmsynth.similarity import Match, rouge_tokens
 from llmsynth.similarity.greedy import Greedy
 from llmsynth.similarity.minhash import banding
 from llmsynth.steps._duplicate import duplicate, judged
-from llmsynth.text import fingerprint, normalise
+from llmsynth.text import fingerprint, wording
 
 Floor = float | Literal["threshold"] | None
 
@@ -28,6 +28,7 @@ Floor = float | Literal["threshold"] | None
 class ExactDuplicates:
     """Drops a record whose text equals an earlier kept one's, but for case, punctuation and spacing.
 
+    Signs count: C++ is not C#, and 7 + 5 is not 7 * 5.
     on: the fields that are compared; a missing one counts as empty.
     Holds 16 bytes and an id per kept record.
     """
@@ -41,7 +42,7 @@ class ExactDuplicates:
     def _judge(self, record: Record) -> Record:
         if record.dropped:
             return record
-        key = bytes.fromhex(fingerprint(*(normalise(text) for text in texts_of(record, self.on))))
+        key = bytes.fromhex(fingerprint(*(wording(text) for text in texts_of(record, self.on))))
         first = self._seen.setdefault(key, record.id)
         return record if first == record.id else duplicate(record, "exact", Match(first, 1.0))
 
@@ -97,7 +98,7 @@ class MinhashDuplicates:
     on: the fields that are compared, together.
     threshold: the Jaccard index of the runs. It is computed, not estimated; of the pairs right at the
         threshold, 1 % are missed, fewer above it (see `MinHashIndex`).
-    n: words in a run.
+    n: words in a run; a character of Chinese, Japanese or Thai is a word.
     floor: as for rouge-duplicates, "from this on" instead of "above". Those right at the floor are then the pairs of
         which 1 % are missed.
 
@@ -146,7 +147,8 @@ class SemanticDuplicates:
         0.95, its teacher finds nine in ten alike among varied instructions, and six in ten among those of one template;
         at 0.9, seven and five in ten (its card tells more). With a sentence-transformers model, 0.9 is usual.
     embedder: static, or a mapping with `use` and the embedder's options. Vectors are kept in the run, but for the
-        static embedder's, which are quicker made.
+        static embedder's, which are quicker made. That one knows English: to it, a text in another script is like no
+        other, and the report tells how many these were.
     exact_up_to: kept records up to which nothing is missed; beyond, a record is compared with those in the 32 cells (of
         256) nearest to it. The share of pairs found is measured on every 256th record, and is in the report's notes.
     floor: as for minhash-duplicates. Where whole clusters are alike, there are many pairs to note.
@@ -165,6 +167,8 @@ class SemanticDuplicates:
     _greedy: Greedy = field(init=False, repr=False)
     _embedder: Embedder = field(init=False, repr=False)
     _pool: Any = field(default=None, init=False, repr=False)
+    _texts: int = field(default=0, init=False, repr=False)
+    _unseen: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._greedy = _greedy(self.threshold, floor_of(self))
@@ -186,6 +190,13 @@ class SemanticDuplicates:
         if not wanted:
             return result
         vectors = await run.vectors(self._embedder).of([_text(batch[place], self.on) for place in wanted])
+        self._texts += len(wanted)
+        self._unseen += int((~vectors.any(axis=1)).sum())
+        if self._unseen:
+            run.notes[f"{self.method}_duplicates: unseen by {', '.join(self.on)}"] = {
+                "texts": self._texts,
+                "unseen": self._unseen,
+            }
         start = 0
         while start < len(wanted):
             end = start + self._pool.together(len(wanted) - start)

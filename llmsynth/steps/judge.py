@@ -54,13 +54,13 @@ class Judge:
         rubric = self._examiner(run).rubric
         run.model(self.role)
         if self.gold:
-            Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
+            self._gold(rubric)
 
     def estimate(self, run: Run, rows: Expected) -> list[StageEstimate]:
         """One request a row, and one for each of the gold file."""
         examiner = self._examiner(run)
         rubric = examiner.rubric
-        gold = len(Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names]).rows) if self.gold else 0
+        gold = len(self._gold(rubric).rows) if self.gold else 0
         marks = "\n".join(f"{name}: {rubric.most:g}" for name in rubric.names)
         return forecast(
             rows,
@@ -104,9 +104,12 @@ class Judge:
             return unread(record, run, self.name, [completion], "unreadable_verdict", lacking)
         return scored(record, run, self.name, **{self.name: round(overall, 4)}, **named)
 
+    def _gold(self, rubric: Rubric) -> Gold:
+        return Gold.read_marks(self.gold, self.columns, [_OVERALL, *rubric.names])
+
     async def _mark_gold(self, examiner: _Examiner, run: Run) -> None:
         rubric = examiner.rubric
-        gold = Gold.read(self.gold, self.columns, [_OVERALL, *rubric.names])
+        gold = self._gold(rubric)
         completions = await answers(run.model(self.role), [examiner.request(task) for task in gold.tasks])
         read = [{} if completion.failure else _marks(completion, rubric) for completion in completions]
         ours: dict[str, list[float | None]] = {name: [marks.get(name) for marks in read] for name in rubric.names}

@@ -41,7 +41,7 @@ def find_invalid_json(answer: str, asked: str = "", repairable: bool = False) ->
     if not answer.strip() or not (block or promised):
         return None
     try:
-        json.loads(block.group(1) if block else answer)
+        json.loads(block.group(1) if block else answer, parse_constant=_refused)
         return None
     except (ValueError, RecursionError):
         pass
@@ -49,6 +49,11 @@ def find_invalid_json(answer: str, asked: str = "", repairable: bool = False) ->
     if found is None:
         return Drop("invalid_json", f"none in {shorten(answer)}")
     return Drop("invalid_json", "it needs to be repaired") if found.repaired and not repairable else None
+
+
+def _refused(name: str) -> None:
+    """Python reads NaN and Infinity, JSON has none."""
+    raise ValueError(name)
 
 
 _ONE_BLOCK = re.compile(r"\s*```json[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL | re.IGNORECASE)

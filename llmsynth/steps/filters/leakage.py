@@ -47,7 +47,8 @@ def find_leak(answer: str, asked: str = "", phrases: tuple[str, ...] = ()) -> Dr
         patterns.append(_PROMPTS)
     for pattern in patterns:
         for found in pattern.finditer(prose):
-            if found.group().strip() not in asked:
+            piece = found.group().strip()
+            if piece not in asked and not (pattern is _MARKS and _is_heading(piece, asked)):
                 return Drop("prompt_leakage", shorten(found.group()))
     if ":" in small and (turn := _TURN.search(prose)) and not _CONVERSATION.search(asked):
         return Drop("prompt_leakage", shorten(turn.group()))
@@ -57,6 +58,15 @@ def find_leak(answer: str, asked: str = "", phrases: tuple[str, ...] = ()) -> Dr
             if phrase and f" {phrase} " in plain and f" {phrase} " not in told:
                 return Drop("prompt_leakage", shorten(phrase))
     return None
+
+
+def _is_heading(mark: str, asked: str) -> bool:
+    """Whether a mark of a section belongs to an answer: what a program prints, or a part of a document."""
+    if mark.startswith("#"):
+        return _ON_DOCUMENTS.search(asked) is not None
+    word = mark.strip("*<>: \t")
+    named = re.search(rf"\b{re.escape(word)}", asked, re.IGNORECASE)
+    return named is not None or (word.lower() == "output" and _ON_PROGRAMS.search(asked) is not None)
 
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
@@ -82,6 +92,15 @@ _MARKS = re.compile(
     r"|(?:task|example) ?#?\d+ ?[:.]\s*(?:\n|(?:instruction|input|output)\b)|class label ?:|<(?:input|output)>:?"
     r"|(?:new|next|another) (?:task|instruction|example|question) ?(?:#?\d+ ?)?:)",
     re.IGNORECASE | re.MULTILINE,
+)
+
+_ON_PROGRAMS = re.compile(
+    r"\b(?:code|coding|program\w*|functions?|scripts?|snippets?|algorithms?|commands?|quer(?:y|ies)|loops?"
+    r"|python|javascript|typescript|java|c\+\+|c#|golang|rust|ruby|php|sql|bash|regex|html|css)(?!\w)",
+    re.IGNORECASE,
+)
+_ON_DOCUMENTS = re.compile(
+    r"\b(?:readme|markdown|templates?|documentation|headings?|sections?|outlines?|prompts?)\b", re.IGNORECASE
 )
 
 # sentences of well-known prompts and of those who follow them aloud; each has one of the signs

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from llmsynth.columns import changed, joined
 from llmsynth.errors import RecipeError
 from llmsynth.record import Record
 from llmsynth.run import Run
@@ -30,6 +29,7 @@ class PersonalData:
     action: "mask" puts [EMAIL], [PHONE], [CARD], [IBAN] and [SECRET] in their place.
 
     With every action the score `personal_data` is how many were found, and meta `personal_data` has them by kind.
+    Looked at is every text in the fields, however deep: of a turn its tool calls and the parts of its content too.
     What is nobody's is none: the domains and numbers set aside for examples (RFC 2606, 555-0100 to 555-0199, the test
     cards of payment providers), and keys that say themselves that they are examples.
     """
@@ -46,17 +46,21 @@ class PersonalData:
         return [record if record.dropped else self._judge(record) for record in batch]
 
     def _judge(self, record: Record) -> Record:
-        counts = Counter(found.kind for found in find_personal(joined(record, self.on), self.kinds))
+        counts: Counter[str] = Counter()
+
+        def without(text: str) -> str:
+            found = find_personal(text, self.kinds)
+            counts.update(one.kind for one in found)
+            return _replaced(text, found)
+
+        fields = {name: _changed(value, without) if name in self.on else value for name, value in record.fields.items()}
         record = record.scored(personal_data=counts.total())
         if not counts:
             return record
         record = dataclasses.replace(record, meta={**record.meta, "personal_data": dict(sorted(counts.items()))})
         if self.action == "drop":
             return record.drop("personal_data", ", ".join(f"{kind}: {n}" for kind, n in sorted(counts.items())))
-        return changed(record, self.on, self._masked) if self.action == "mask" else record
-
-    def _masked(self, text: str) -> str:
-        return masked(text, self.kinds)
+        return dataclasses.replace(record, fields=fields) if self.action == "mask" else record
 
 
 class Found(NamedTuple):
@@ -81,11 +85,26 @@ def find_personal(text: str, kinds: tuple[Kind, ...] = KINDS) -> list[Found]:
 
 def masked(text: str, kinds: tuple[Kind, ...] = KINDS) -> str:
     """The text with each find replaced by the name of its kind in brackets."""
+    return _replaced(text, find_personal(text, kinds))
+
+
+def _replaced(text: str, found: Sequence[Found]) -> str:
     pieces, at = [], 0
-    for one in find_personal(text, kinds):
+    for one in found:
         pieces += [text[at : one.start], f"[{one.kind.upper()}]"]
         at = one.end
     return "".join([*pieces, text[at:]])
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed. Keys stay, and so do numbers, whose column has a type."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return [_changed(item, change) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _changed(item, change) for key, item in value.items()}
+    return value
 
 
 def luhn(digits: str) -> bool:

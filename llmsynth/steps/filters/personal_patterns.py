@@ -102,8 +102,11 @@ SECRET = re.compile(
     r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # JSON web tokens
     r")(?![A-Za-z0-9_])"
     r"|https://hooks\.slack\.com/services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}"
-    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,-]*?"
+    # a private key, with its end or cut off; in JSON its lines are parted by a backslash and an n
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,\\-]*?"
     r"(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    r"|(?:(?:\s+|\\n)[A-Za-z0-9+/=]{32,})+(?:\n[A-Za-z0-9+/]+={0,2}$)?)",
+    re.MULTILINE,
 )
 PLACEHOLDER = re.compile(
     r"example|your|xxxx|placeholder|dummy|\.\.\.|1234567890|abcdefgh|test_?key|changeme|insert|redacted",

@@ -16,7 +16,7 @@ from llmsynth.errors import RecipeError
 from llmsynth.record import Drop, Record
 from llmsynth.run import Run
 from llmsynth.steps.filters import judged
-from llmsynth.text import normalise, shorten
+from llmsynth.text import normalise, shorten, spaced
 
 TOP = ((2, 0.20), (3, 0.18), (4, 0.16))
 """The share of the characters that the most frequent 2-, 3- and 4-gram may fill (Gopher)."""
@@ -61,7 +61,10 @@ def find_repetition(answer: str, asked: str = "", words: int = 30, scale: float 
         return None
     prose = _LAYOUT.sub(" ", answer)
     said = normalise(prose).split()
-    if looped := find_loop(said, loop):
+    looped = find_loop(said, loop)
+    if not looped and not prose.isascii():
+        looped = find_loop(spaced(prose).split(), loop, _LOOP_OF_CHARACTERS)
+    if looped:
         return Drop("repetition", f"a loop: {shorten(' '.join(looped))}")
     if len(said) < words:
         return None
@@ -80,8 +83,8 @@ def find_repetition(answer: str, asked: str = "", words: int = 30, scale: float 
     return None
 
 
-def find_loop(words: Sequence[str], times: int = 4) -> Sequence[str]:
-    """The first stretch that is said at least so many times in a row and fills 8 words with it; empty without one.
+def find_loop(words: Sequence[str], times: int = 4, least: int = 8) -> Sequence[str]:
+    """The first stretch that is said at least so many times in a row and fills `least` words; empty without one.
 
     Of 5 words and more, one time less will do. Takes one pass: where do three words come again, and how far apart?
     """
@@ -93,7 +96,11 @@ def find_loop(words: Sequence[str], times: int = 4) -> Sequence[str]:
         run = run + 1 if period and period == previous else 1
         previous = period
         length = period + run + 2  # words that the loop fills so far
-        if period and length >= 8 and (length >= times * period or (period >= 5 and length >= (times - 1) * period)):
+        if (
+            period
+            and length >= least
+            and (length >= times * period or (period >= 5 and length >= (times - 1) * period))
+        ):
             return words[at + 3 - length : at + 3 - length + period]
     return ()
 
@@ -130,6 +137,8 @@ def in_duplicates(words: Sequence[str], n: int) -> int:
             i += 1
     return characters
 
+
+_LOOP_OF_CHARACTERS = 24  # where no spaces part words, of which this is a dozen
 
 # code, rows of tables, calculations and rules repeat themselves by their nature
 _LAYOUT = re.compile(
