@@ -8,6 +8,7 @@ can open a turn of its own.
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from llmsynth.text import fingerprint
 
 if TYPE_CHECKING:
     import jinja2.sandbox
+
+log = logging.getLogger(__name__)
 
 _ROLE_LINE = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE | re.IGNORECASE)
 _SUFFIX = ".jinja"
@@ -76,7 +79,8 @@ class Prompts:
     def load(self, name: str, variables: set[str]) -> Prompt:
         """Read and check a prompt, named without its suffix.
 
-        Raises `PromptError` if it is malformed or uses a variable that is not in `variables`.
+        Raises `PromptError` if it is malformed or uses a variable that is not in `variables`. One of the user's that
+        leaves out a variable which the shipped prompt uses is told of: without the task in it, all requests are alike.
         """
         import jinja2.meta
 
@@ -86,10 +90,12 @@ class Prompts:
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"{path} cannot be read: {error}", "a prompt is a UTF-8 text file") from error
         parts: list[tuple[Role, jinja2.Template]] = []
+        used: set[str] = set()
         for role, text, line in _split(source):
             try:
-                tree = environment.parse(text)
-                unknown = jinja2.meta.find_undeclared_variables(tree) - variables
+                found = jinja2.meta.find_undeclared_variables(environment.parse(text))
+                unknown = found - variables
+                used |= found
                 template = environment.from_string(text)
             except jinja2.TemplateSyntaxError as error:
                 raise PromptError(
@@ -104,6 +110,8 @@ class Prompts:
             parts.append((role, template))
         if not parts:
             raise PromptError(f"{path} is empty", "compare it with `llmsynth prompts show`")
+        if path != (shipped := shipped_folder() / (name + _SUFFIX)):
+            _tell_left_out(path, tuple(sorted(_variables_of(shipped) - used)))
         return Prompt(f"{name}@{fingerprint(source)[:8]}", path, tuple(parts))
 
     def data(self, name: str) -> dict[str, Any]:
@@ -128,6 +136,21 @@ def shipped_names() -> list[str]:
     """The names of the shipped files, relative to their folder."""
     folder = shipped_folder()
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix in (_SUFFIX, ".yaml"))
+
+
+@functools.cache
+def _tell_left_out(path: Path, variables: tuple[str, ...]) -> None:
+    """Say, once, which variables of the shipped prompt one of the user's does without."""
+    if variables:
+        named = ", ".join(f"{{{{ {name} }}}}" for name in variables)
+        log.warning("%s does not use %s, as the shipped prompt does: if that is a slip, put it back", path, named)
+
+
+@functools.cache
+def _variables_of(path: Path) -> set[str]:
+    import jinja2.meta
+
+    return set(jinja2.meta.find_undeclared_variables(_environment().parse(path.read_text(encoding="utf-8"))))
 
 
 def _split(source: str) -> list[tuple[Role, str, int]]:

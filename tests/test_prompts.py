@@ -192,3 +192,20 @@ def test_every_shipped_prompt_is_listed_and_parses() -> None:
         text = (shipped_folder() / f"{name}.jinja").read_text(encoding="utf-8")
         variables = set(re.findall(r"\w+", text))  # which ones a prompt may use is for its generator to say
         assert Prompts().load(name, variables).parts
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Is it?", "{{ demonstrations }}, {{ instruction }}"),
+        ("{% for d in demonstrations %}{{ d }}{% endfor %}", "{{ instruction }}"),
+        ("[system]\n{{ demonstrations }}\n[user]\n{{ instruction }}", ""),
+    ],
+)
+def test_a_variable_that_an_override_leaves_out_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, told: str
+) -> None:
+    load(tmp_path, text)
+    load(tmp_path, text)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == bool(told) and all(f"classification.jinja does not use {told}, as" in one for one in said)
