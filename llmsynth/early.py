@@ -17,13 +17,17 @@ _REMEDY = "interrupt the run, mend the recipe, and go on with --update: nothing 
 
 
 class Early:
-    """Sees the first records behind the steps, once they are counted in the run's tally."""
+    """Sees the first records behind the steps, once they are counted in the run's tally.
 
-    def __init__(self, run: Run, selectors: Sequence[Selector]) -> None:
+    related_by: what says which records are relatives, for the splits of the dataset.
+    """
+
+    def __init__(self, run: Run, selectors: Sequence[Selector], related_by: Sequence[str] = ()) -> None:
         self._run = run
-        placed = [(place, selector.needs) for place, selector in enumerate(selectors)][::-1]
+        placed = [(f"selectors[{place}]", selector.needs) for place, selector in enumerate(selectors)][::-1]
         self._scores = {name: place for place, needs in placed for name in needs.scores}
-        self._groups = {name: place for place, needs in placed for name in needs.groups}
+        self._groups = dict.fromkeys(related_by, "splits.by")
+        self._groups |= {name: place for place, needs in placed for name in needs.groups}
         self._told = False
 
     def see(self, records: Sequence[Record]) -> None:
@@ -48,6 +52,6 @@ class Early:
         for what, wanted in (("the score", self._scores), ("a value of", self._groups)) if tally.kept else ():
             for name, place in wanted.items():
                 log.warning(
-                    "none of the first %d kept rows has %s %r, which selectors[%d] goes by: if no step makes it, %s",
+                    "none of the first %d kept rows has %s %r, which %s goes by: if no step makes it, %s",
                     *(tally.kept, what, name, place, _REMEDY),
                 )

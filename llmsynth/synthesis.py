@@ -268,7 +268,7 @@ def _claim(recipe: Recipe, directory: Path) -> None:
 async def _generate(run: Run, built: Built, directory: Path, funnel: Funnel) -> None:
     writer = _RecordWriter(directory / "records")
     raising = built.on_error == "raise"
-    early = Early(run, built.selectors)
+    early = Early(run, built.selectors, built.splits.by)
 
     def hand_on(records: list[Record]) -> None:
         early.see(records)

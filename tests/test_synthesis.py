@@ -347,3 +347,13 @@ def test_that_no_row_has_what_is_chosen_by_is_told_while_there_is_money_left(
         assert missing and missing in error.message
     said = [record.getMessage() for record in caplog.records if "goes by" in record.getMessage()]
     assert len(said) == bool(missing) and all(f"{missing}, which selectors[0] goes by" in text for text in said)
+
+
+@pytest.mark.parametrize(("by", "warned"), [("familly", True), ("instruction", False)])
+def test_that_no_row_has_what_the_splits_go_by_is_told_while_there_is_money_left(
+    by: str, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = dataclasses.replace(echoes(count=400), splits={"test": 0.1, "by": [by]})
+    synthesize(recipe, tmp_path / "run")
+    said = [record.getMessage() for record in caplog.records if "has a value of" in record.getMessage()]
+    assert len(said) == warned and all("'familly', which splits.by goes by" in text for text in said)
