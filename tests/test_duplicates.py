@@ -388,3 +388,18 @@ def test_whatever_a_column_holds_is_compared_by_what_it_says() -> None:
     assert [text_of(value) for value in (said, parts, ["Hi", "Hello"])] == ["Hi\n\nHello"] * 3
     assert text_of({"b": 1, "a": [2, None]}) == text_of({"a": [2, None], "b": 1}) == '{"a":[2,null],"b":1}'
     assert [text_of(value) for value in (None, 3, 2.5)] == ["", "3", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "dropped"),
+    [
+        (["用 Python 写一个排序函数", "解释 Python 的垃圾回收"], [False, False]),
+        (["用 Python 写一个排序函数", "用 Python 写一个排序的函数"], [False, True]),
+        (["Расскажи о реке Волге и её притоках", "Расскажи о реке Волге и её главных притоках"], [False, True]),
+        (["Расскажи о Волге", "Напиши письмо другу"], [False, False]),
+    ],
+)
+def test_by_rouge_rows_of_other_scripts_are_told_apart_by_their_own_words(
+    texts: list[str], dropped: list[bool]
+) -> None:
+    assert [record.dropped is not None for record in applied(step_of("rouge"), records_of(texts))] == dropped

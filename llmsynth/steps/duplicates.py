@@ -15,7 +15,7 @@ from llmsynth.embed import Embedder, embedder_of
 from llmsynth.errors import RecipeError
 from llmsynth.record import Record
 from llmsynth.run import Run
-from llmsynth.similarity import Match, rouge_tokens
+from llmsynth.similarity import Match, tokens_of_any_script
 from llmsynth.similarity.greedy import Greedy
 from llmsynth.similarity.minhash import banding
 from llmsynth.steps._duplicate import duplicate, judged
@@ -56,7 +56,8 @@ class RougeDuplicates:
         any threshold from there on would keep; at most the threshold, which may be named as "threshold". None notes
         nothing, and holds kept records only. Where many rows are alike, noting pairs takes several times as long.
 
-    Case and punctuation do not count, and only a-z and 0-9 do: a text in another script is like no other.
+    Case and punctuation do not count. Of a text in another script `rouge_score` sees nothing but a lone "Python", by
+    which all would be alike: its words count here, or its characters where no blanks divide words.
     A record of n words takes about 60 + 8 n bytes and its id. Records of one lineage (Evol-Instruct) are no duplicates.
     """
 
@@ -79,7 +80,7 @@ class RougeDuplicates:
             from llmsynth.similarity.pool import TokenPool
 
             self._pool = TokenPool(_least(self))
-        tokens = rouge_tokens(_text(record, self.on))
+        tokens = tokens_of_any_script(_text(record, self.on))
         if self.floor is None and "lineage" not in record.meta:
             similar = self._pool.matches(tokens, 1)  # which spares it the exact scores of others
         else:
