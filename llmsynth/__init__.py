@@ -59,6 +59,11 @@ _HOME = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names as well, though they are not imported yet: for whoever completes them."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import llmsynth` stays quick."""
     if name not in _HOME:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from llmsynth.errors import BudgetError
+from llmsynth.errors import BudgetError, RecipeError
 from llmsynth.prices import FREE, Price, dollars
 from llmsynth.request import Completion, Request
 from llmsynth.text import rough_tokens
@@ -22,6 +22,12 @@ class Caps:
     cost: float | None = None
     tokens: int | None = None
     requests: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cost", "tokens", "requests"):
+            cap = getattr(self, name)
+            if cap is not None and not cap >= 0:
+                raise RecipeError(f"{name} is {cap}: less than nothing", "null sets no cap")
 
 
 @dataclass(slots=True)

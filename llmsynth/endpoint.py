@@ -10,7 +10,9 @@ import json
 import os
 import re
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,10 +160,27 @@ def addresses(given: list[str]) -> list[str]:
     return urls
 
 
+_NOT_NEEDED: ContextVar[set[str] | None] = ContextVar("_NOT_NEEDED", default=None)
+
+
+@contextmanager
+def without_keys() -> Iterator[set[str]]:
+    """Where nothing will be asked, such as for an estimate: a variable without a key is no error, and comes in here."""
+    lacking: set[str] = set()
+    before = _NOT_NEEDED.set(lacking)
+    try:
+        yield lacking
+    finally:
+        _NOT_NEEDED.reset(before)
+
+
 def key_from(variable: str, urls: list[str]) -> str:
     """The key in an environment variable; may be empty for local servers. Raises `AuthenticationError`."""
     key = os.environ.get(variable, "").strip()
     if not key and (variable != OPENAI_KEY or OPENAI_URL in urls):
+        if (lacking := _NOT_NEEDED.get()) is not None:
+            lacking.add(variable)
+            return ""
         raise AuthenticationError(
             f"the environment variable {variable} holds no key for {urls[0]}", f"export {variable}=..."
         )

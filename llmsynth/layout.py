@@ -136,8 +136,11 @@ def refuse_unread(steps: Iterable[Any], columns: Mapping[str, str], path: option
         known |= columns_behind([step], known)
 
 
-def refuse_misspelt(steps: Sequence[Any], columns: Iterable[str], path: options.Path) -> None:
-    """Raise `OptionError` for a condition on a name that is nearly one of a column, or of a step that gives a score.
+def refuse_misspelt(
+    steps: Sequence[Any], columns: Iterable[str], path: options.Path, selectors: Sequence[Any] = ()
+) -> None:
+    """Raise `OptionError` for a condition on a name that is nearly one of a column, or of a step that gives a score;
+    and for a selector by a score that is nearly one.
 
     Only nearly: what scores and provenance there will be, nobody knows in full before. Names that say where they are to
     be looked up, such as `meta.round`, are taken as they are.
@@ -149,6 +152,21 @@ def refuse_misspelt(steps: Sequence[Any], columns: Iterable[str], path: options.
             if "." not in name and name not in known and not (near.startswith(name) or name.startswith(near)):
                 hint = f"did you mean {near}? If not, say where it is: scores.{name}, meta.{name} or fields[...]"
                 raise options.OptionError((*path, place), f"nothing is called {name}", hint)
+    for place, selector in enumerate(selectors):
+        for name in selector.needs.scores:
+            near = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), name)
+            if name not in known and not (near.startswith(name) or name.startswith(near)):
+                raise options.OptionError(("selectors", place), f"no score is called {name}", f"did you mean {near}?")
+
+
+def refuse_misspelt_roles(roles: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `OptionError` for the role of a model that nothing asks in and that is nearly one of those known."""
+    known = set(known)
+    for role in roles:
+        near = difflib.get_close_matches(role, known - set(roles), 1, 0.75)
+        if role not in known and near:
+            hint = f"did you mean {near[0]}? As it is, the default answers there"
+            raise options.OptionError(("models", role), "nothing asks in this role", hint)
 
 
 def _looks_at(step: Any, path: options.Path) -> Iterator[tuple[options.Path, tuple[str, ...]]]:

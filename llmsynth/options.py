@@ -75,9 +75,10 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
     values: dict[str, Any] = {}
     for key, value in options.items():
         where = (*path, key)
-        if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
+        inner_class = _options_class(hints[key]) if isinstance(value, Mapping) else None
+        if inner_class is not None:
             inner = default_of(fields[key]) if default is None else getattr(default, key)
-            values[key] = build(hints[key], value, where, inner)
+            values[key] = build(inner_class, value, where, inner)
         else:
             values[key] = checked(hints[key], value, where)
     for name, f in fields.items():
@@ -88,6 +89,13 @@ def build(cls: Any, options: Mapping[str, Any], path: Path, default: Any = None)
         return cls(**values) if default is None else dataclasses.replace(default, **values)
     except RecipeError as error:  # values that do not go together
         raise OptionError(path, error.message, error.hint) from error
+
+
+def _options_class(hint: Any) -> Any:
+    """The dataclass that a mapping stands for; None where it stands for itself."""
+    arms = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    found = [arm for arm in arms if isinstance(arm, type) and dataclasses.is_dataclass(arm)]
+    return found[0] if len(found) == 1 and not any(get_origin(arm) is dict for arm in arms) else None
 
 
 def checked(hint: Any, value: Any, path: Path) -> Any:

@@ -24,7 +24,7 @@ from llmsynth.errors import LlmsynthError, RunError, StorageError
 from llmsynth.funnel import Funnel
 from llmsynth.generators.protocol import asks, digest_of
 from llmsynth.journal import Journal
-from llmsynth.layout import refuse_misspelt, refuse_unread
+from llmsynth.layout import refuse_misspelt, refuse_misspelt_roles, refuse_unread
 from llmsynth.model import Model
 from llmsynth.prompts import Prompts
 from llmsynth.publish import deliver, ready
@@ -146,10 +146,16 @@ def validate(run: Run, built: Built) -> None:
     if not asks(built.generator):  # rows that are there already have the columns they have
         refuse_unread(built.steps, columns, ("steps",))
         refuse_unread(built.selectors, made, ("selectors",))
-    refuse_misspelt(built.steps, {*columns, *made}, ("steps",))
+    refuse_misspelt(built.steps, {*columns, *made}, ("steps",), built.selectors)
     for step in built.steps:
         if (check := getattr(step, "validate", None)) is not None:
             check(run)
+    roles = [role for role in built.models if role != "default"]
+    asking = {role for step in built.steps if isinstance(role := getattr(step, "role", None), str)}
+    if roles and not asking.issuperset(roles):
+        with contextlib.suppress(LlmsynthError, AttributeError):  # where nothing can be foretold
+            asking |= {each.stage for each in built.generator.estimate(run, None)}  # its stages are its roles
+        refuse_misspelt_roles(roles, asking)
 
 
 async def _synthesize(

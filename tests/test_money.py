@@ -17,7 +17,7 @@ from llmsynth.backends.fake import FakeBackend
 from llmsynth.budget import Budget, Caps, Usage
 from llmsynth.cli import main
 from llmsynth.embed.openai import OpenAIEmbedder
-from llmsynth.errors import BudgetError, RecipeError
+from llmsynth.errors import AuthenticationError, BudgetError, RecipeError
 from llmsynth.estimate import estimate_table
 from llmsynth.journal import Journal, read_entries
 from llmsynth.model import Model
@@ -402,3 +402,21 @@ def test_status_of_a_run_that_was_stopped_tells_done_spent_and_left(
     told = re.search(r"so far: (\d+) kept \+ 0 dropped \+ 0 failed = (\d+) rows", out)
     assert told and 40 - 4 <= int(told.group(1)) == int(told.group(2)) <= 40
     assert f"left: {55 - int(told.group(1))} of 55 rows wanted" in out
+
+
+@pytest.mark.parametrize("command", ["validate", "estimate"])
+def test_a_recipe_is_looked_at_without_its_key(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "generator: {use: self-instruct}\ntarget: 20\nmodels: {default: {use: openai, model: gpt-4o-mini}}\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["llmsynth", command, str(path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code in (0, None), told.err
+    assert "US dollars" in told.out if command == "estimate" else "needs a key, in OPENAI_API_KEY" in told.err
+    with pytest.raises(AuthenticationError, match="OPENAI_API_KEY"):  # and a run does need it
+        Recipe.load(path)

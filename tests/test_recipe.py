@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+import llmsynth
 from llmsynth.backends.fake import FakeBackend
 from llmsynth.errors import AuthenticationError, LlmsynthError, RecipeError
 from llmsynth.generators.self_instruct import SelfInstruct
@@ -15,6 +16,7 @@ from llmsynth.recipe import Recipe, same_result
 from llmsynth.request import Sampling
 from llmsynth.steps import Check
 from llmsynth.steps.duplicates import ExactDuplicates
+from llmsynth.synthesis import synthesize
 from tests import plugins
 
 GOOD = """\
@@ -272,3 +274,56 @@ def test_on_and_no_are_words_and_true_is_the_truth() -> None:
     assert recipe.language == ["no", "en"]
     assert recipe.generator["classification_only"] is True
     assert recipe.steps[0]["on"] == ["instruction"]
+
+
+BASE = {"generator": {"use": "self-instruct"}, "models": {"default": {"use": "pocket"}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"steps": [{"use": "instruction-profile", "language": {"allwed": ["de"]}}]},
+            r"steps\[0\]\.language\.allwed: unknown key",
+        ),
+        (
+            {"steps": [{"use": "instruction-profile", "language": {"allowed": "de"}}]},
+            r"steps\[0\]\.language\.allowed: ",
+        ),
+        ({"caps": {"cost": -20}}, "caps: cost is -20"),
+    ],
+)
+def test_options_inside_options_are_checked_like_others(more: dict[str, Any], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        Recipe.from_data({**BASE, **more})
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"models": {**BASE["models"], "jugde": {"use": "pocket"}}, "steps": [{"use": "judge"}]}, "did you mean judge"),
+        ({"models": {**BASE["models"], "instruction": {"use": "pocket"}}}, "did you mean instructions"),
+        (
+            {"steps": [{"use": "heuristics"}], "selectors": [{"use": "top-k", "score": "hueristics", "n": 5}]},
+            "did you mean heuristics",
+        ),
+    ],
+)
+def test_a_misspelt_role_or_score_is_told_before_a_token_is_paid_for(
+    more: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        synthesize(Recipe.from_data({**BASE, "target": 5, **more}), tmp_path / "run")
+    assert says in caught.value.hint and not (tmp_path / "run").exists()
+
+
+def test_a_role_of_which_nothing_is_known_is_left_alone(tmp_path: Path) -> None:
+    data = {
+        "generator": {"use": "tests.plugins:Echoes", "count": 3},
+        "models": {role: {"use": "fake", "function": "tests.plugins:last_words"} for role in ("default", "spare")},
+    }
+    assert synthesize(Recipe.from_data(data), tmp_path / "run").complete
+
+
+def test_the_public_names_are_completed_in_a_notebook() -> None:
+    assert set(llmsynth.__all__) <= set(dir(llmsynth))

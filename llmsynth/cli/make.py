@@ -157,14 +157,15 @@ def validate(
     ] = [],  # noqa: B006
     set_: Overrides = [],  # noqa: B006
 ) -> None:
-    """Check a recipe, its prompts and its seeds, offline: nothing is asked of any model."""
+    """Check a recipe, its prompts and its seeds, offline: nothing is asked of any model, and no key is needed."""
+    from llmsynth.endpoint import without_keys
     from llmsynth.journal import Journal
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import open_run
     from llmsynth.synthesis import validate as check
 
-    loaded = Recipe.load(recipe, set_)
-    with tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
+    with without_keys() as lacking, tempfile.TemporaryDirectory(prefix="llmsynth-validate-") as scratch:
+        loaded = Recipe.load(recipe, set_)
         journal = Journal(Path(scratch) / "journal.jsonl")
         opened, built = open_run(loaded, journal, {}, loaded.target)
         check(opened, built)
@@ -178,6 +179,8 @@ def validate(
         _report_overlaps(built.generator, benchmark)
     method = ", then ".join(loaded.generators)
     console.say(f"{recipe}: fine. {method}, target {loaded.target or 'none'}, models {models}")
+    if lacking:
+        console.say(f"a run also needs a key, in {', '.join(sorted(lacking))}")
 
 
 def _report_overlaps(generator: Any, benchmark: str) -> None:
@@ -220,14 +223,16 @@ def estimate(
     ] = None,
     set_: Overrides = [],  # noqa: B006
 ) -> None:
-    """Say what a run will ask for and cost, by stage, without asking anything.
+    """Say what a run will ask for and cost, by stage, without asking anything: no key is needed.
 
     How many rows survive is assumed, unless --past names a run it can be measured on.
     """
+    from llmsynth.endpoint import without_keys
     from llmsynth.estimate import estimate_table
     from llmsynth.recipe import Recipe
 
-    print(estimate_table(Recipe.load(recipe, set_), past))
+    with without_keys():
+        print(estimate_table(Recipe.load(recipe, set_), past))
 
 
 def run_options(
@@ -242,11 +247,13 @@ def run_options(
     """Make the dataset of the recipe that a shortcut command's options amount to, or print that recipe."""
     from llmsynth.recipe import Recipe
 
-    recipe = Recipe.from_data(data, overrides, "the options")
     if print_recipe:
-        print(recipe.to_yaml(), end="")
+        from llmsynth.endpoint import without_keys
+
+        with without_keys():
+            print(Recipe.from_data(data, overrides, "the options").to_yaml(), end="")
     else:
-        make_dataset(recipe, out, update, quiet, report=report)
+        make_dataset(Recipe.from_data(data, overrides, "the options"), out, update, quiet, report=report)
 
 
 def make_dataset(
@@ -311,7 +318,10 @@ def _summary(result: Result, min_yield: float = 0.0) -> str:
     requests = f"{asked} requests, {replayed} answers reused, {tokens:,} tokens{_cost(usage)}; " if usage else ""
     lines.append(f"{requests}{result.report['notes'].get('stopped')}")
     if unused := result.report.get("unused_answers"):
-        lines.append(f"{unused} answers led to no row, as they came when there were enough; a larger target uses them")
+        lines.append(
+            f"{unused} answers led to no row, as they came when there were enough;"
+            " a larger target, with --update, uses them"
+        )
     if splits := result.report.get("splits"):
         lines.append(f"splits: {', '.join(f'{name} {count}' for name, count in splits.items())}")
         if not splits["train"]:
