@@ -115,6 +115,11 @@ class Run:
         """
         journal = Journal(Path(directory) / "journal.jsonl")
         by_role = models if isinstance(models, Mapping) else {"default": models}
+        if strange := [backend for backend in by_role.values() if not callable(getattr(backend, "complete", None))]:
+            journal.close()
+            raise RecipeError(
+                f"{strange[0]!r} is no backend", "such as OpenAIBackend('gpt-4o-mini') of llmsynth.backends.openai"
+            )
         try:
             budget = Budget()
             opened = {role: Model(backend, journal, budget=budget) for role, backend in by_role.items()}

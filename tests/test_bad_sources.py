@@ -181,7 +181,7 @@ def test_utf16_is_named(tmp_path: Path) -> None:
         ("instruction,output\na,b\nc\n", "a.csv:3: has 1 cells where the header has 2"),
         ('instruction,output\na,"b\nc,d\n', "a.csv:2: not valid CSV"),
         ("output,output\na,b\n", "a.csv:1: the header repeats 'output'"),
-        ("instruction;output\na;b\n", "found instruction;output"),
+        ("instruction;output\na;b\n", "a.csv:1: the header is one column, 'instruction;output'"),
         (f"instruction,output\n{'a' * 200_000},b\n", "a.csv:2: instruction has 200,000 characters"),
         (f"instruction,output\n{'a' * 30_000},b\n", "a.csv:2: instruction has 30,000 characters"),
         ("instruction,output\na,b\0\n", "a.csv:2: a NUL byte"),

@@ -9,7 +9,7 @@ import pytest
 
 from llmsynth import GLAN, EvolInstruct, FakeBackend, Generated, Record, Run, SelfInstruct
 from llmsynth.backends.openai import OpenAIBackend
-from llmsynth.errors import RunError
+from llmsynth.errors import RecipeError, RunError
 from llmsynth.generators.protocol import Generator
 from llmsynth.journal import read_entries
 from tests.chained import answer, teacher
@@ -84,4 +84,12 @@ async def test_a_directory_is_used_by_one_at_a_time_and_let_go_after_an_error(tm
                     pass
             raise ZeroDivisionError
     async with Run.open(tmp_path, FakeBackend(teacher)):
+        pass
+
+
+async def test_what_is_no_backend_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="'pocket' is no backend"):
+        async with Run.open(tmp_path / "run", "pocket"):  # type: ignore[arg-type]
+            pass
+    async with Run.open(tmp_path / "run", FakeBackend(teacher)):  # and the folder is free
         pass

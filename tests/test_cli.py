@@ -272,3 +272,29 @@ def test_a_target_that_the_seeds_alone_meet_is_told(llmsynth) -> None:
     Path("evolve.yaml").write_text(recipe)
     outcome = llmsynth("run", "evolve.yaml", "-o", "out")
     assert "nothing was evolved: the seeds alone met the target" in outcome.err
+
+
+def test_a_preview_of_a_model_that_makes_nothing_of_the_prompts_ends_soon_and_shows_what_it_said(llmsynth) -> None:
+    own = ["--set", "generator={use: 'tests.plugins:Echoes'}", "--set", "generator.count=2000"]
+    own += ["--set", "steps=[{use: 'tests.plugins:never'}]"]
+    outcome = llmsynth("preview", "recipe.yaml", "-n", "1", *own)
+    assert outcome.code == 1 and "the cap of 350 requests is reached" in outcome.err
+    assert "never" in outcome.out + outcome.err
+    kept = Path(outcome.err.partition("`llmsynth show ")[2].partition("`")[0])
+    assert llmsynth("show", str(kept)).code == 0
+
+
+def test_glan_asks_for_a_model_that_knows_the_world(llmsynth) -> None:
+    outcome = llmsynth("glan", "-n", "3")
+    assert outcome.code == 1 and "no model is named" in outcome.err and "--model" in outcome.err
+
+
+def test_status_of_a_finished_run_tells_of_no_failure_that_nothing_waits_for(llmsynth) -> None:
+    llmsynth("run", "recipe.yaml", "-o", "out")
+    with Path("out/journal.jsonl").open("a") as journal:
+        failure = {"kind": "http_400", "message": "no", "attempts": 1}
+        journal.write(json.dumps({"failed": "0" * 32, "stage": "instructions", "failure": failure}) + "\n")
+    told = llmsynth("status", "out").out
+    assert "12 kept" in told and "http_400" not in told
+    Path("out/report.json").unlink()
+    assert "instructions: 1 failed with http_400" in llmsynth("status", "out").out

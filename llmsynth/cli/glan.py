@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 import typer
 
 from llmsynth.cli import console, make
-from llmsynth.errors import SourceError
+from llmsynth.errors import RecipeError, SourceError
 
 if TYPE_CHECKING:
     from llmsynth.recipe import Recipe
@@ -36,7 +36,7 @@ def glan(
     select: Annotated[
         list[str], typer.Option(metavar="NAME", help="Only this field or discipline of it. May be repeated.")
     ] = [],  # noqa: B006
-    model: make.ModelOption = "pocket",
+    model: make.ModelOption = "",
     answer_model: Annotated[
         str,
         typer.Option(metavar="NAME", help="Another model of the same server for the answers; a cheaper one will do."),
@@ -65,7 +65,12 @@ def glan(
 
     `llmsynth glan -m Qwen/Qwen3-8B --base-url http://localhost:8000/v1 --select Physics -n 1000`
     """
-    models = {"default": {**make.model_spec(model, base_url, api_key_env), "concurrency": concurrency}}
+    if not model and not print_recipe and not any(given.startswith("models") for given in set_):
+        raise RecipeError(
+            "no model is named",
+            "--model NAME: one that knows the world; pocket has learnt Self-Instruct's prompts alone",
+        )
+    models = {"default": {**make.model_spec(model or "pocket", base_url, api_key_env), "concurrency": concurrency}}
     if answer_model:
         models["answers"] = {**make.model_spec(answer_model, base_url, api_key_env), "concurrency": concurrency}
     generator: dict[str, Any] = {"use": "glan", "taxonomy": taxonomy, "queries": queries}

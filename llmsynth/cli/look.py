@@ -46,18 +46,19 @@ def status(run: RunArgument) -> None:
             open_failures[entry["failed"]] = (entry["stage"], entry["failure"]["kind"])
     for stage, count in answers.items():
         print(f"{stage}: {count} answers, {tokens[stage][0]:,} + {tokens[stage][1]:,} tokens")
-    for (stage, kind), count in Counter(open_failures.values()).items():
-        print(f"{stage}: {count} failed with {kind}")
+    report = run / "report.json"
+    told = json.loads(report.read_bytes()) if report.is_file() else None
+    if told is None or told["rows"]["failed"] or not told["complete"]:  # else others were asked in their place
+        for (stage, kind), count in Counter(open_failures.values()).items():
+            print(f"{stage}: {count} failed with {kind}")
     recipe = _recipe(run)
     vectors = [paid for path in sorted(run.glob("vectors/*.jsonl")) for paid in paid_in(path)]
     if vectors:
         print(f"embeddings: {len(vectors)} answers, {sum(paid.tokens or 0 for paid in vectors):,} + 0 tokens")
     print(f"spent: {_cost(recipe, tokens, uncounted, [paid.cost for paid in vectors])}")
-    report = run / "report.json"
-    if not report.is_file():
+    if told is None:
         _print_unfinished(run, recipe.get("target"))
         return
-    told = json.loads(report.read_bytes())
     rows = told["rows"]
     dropped, lost = sum(rows["dropped"].values()), sum(rows["failed"].values())
     print(f"finished: {rows['kept']} kept + {dropped} dropped + {lost} failed = {rows['in']} rows")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -12,7 +15,7 @@ import typer
 
 from llmsynth.cli import console
 from llmsynth.cli.funnel import THIN, funnel_table, is_thin
-from llmsynth.errors import RecipeError, SourceError
+from llmsynth.errors import BudgetError, RecipeError, SourceError
 from llmsynth.prices import dollars
 
 if TYPE_CHECKING:
@@ -135,18 +138,28 @@ def preview(
 ) -> None:
     """Make a few records and show them: each prompt as it was sent, the raw reply, and the rows it led to.
 
-    With --out, `run` with the same recipe and --out uses the answers again.
+    With --out, `run` with the same recipe and --out uses the answers again. Where `caps.requests` says nothing, it asks
+    300 times, and 50 for each record, at most: a model that makes nothing of the prompts is to be seen, not paid for.
     """
     from llmsynth.cli.look import print_trail
+    from llmsynth.dataset import read_records
     from llmsynth.recipe import Recipe
     from llmsynth.synthesis import synthesize
 
     loaded = Recipe.load(recipe, [*set_, f"target={n}"])
-    with tempfile.TemporaryDirectory(prefix="llmsynth-preview-") as scratch:
-        directory = out or Path(scratch) / "run"
+    loaded = dataclasses.replace(loaded, caps={"requests": 300 + 50 * n, **loaded.caps})
+    directory = out or Path(tempfile.mkdtemp(prefix="llmsynth-preview-")) / "run"
+    try:
         result = _with_progress(lambda watch: synthesize(loaded, directory, update=True, watch=watch), quiet=False)
-        print_trail(directory, result.records())
-        console.say(_summary(result))
+    except BudgetError as reached:
+        if (directory / "records").is_dir():
+            print_trail(directory, itertools.islice(read_records(directory / "records"), 2 * n))
+        hint = f"`llmsynth show {directory}` shows what was made; --set caps.requests=N lets it ask for more"
+        raise BudgetError(reached.message, hint) from reached
+    print_trail(directory, result.records())
+    console.say(_summary(result))
+    if not out and result.complete:  # else the summary names what there is to look at in it
+        shutil.rmtree(directory.parent)
 
 
 def validate(

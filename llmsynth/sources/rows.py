@@ -249,6 +249,11 @@ def _csv(path: Path, name: str, delimiter: str = ",") -> Iterator[Row]:
                 continue
             if header is None:
                 header = [cell.strip() for cell in cells]
+                if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), "")):
+                    raise SourceError(
+                        f"{path}:{number}: the header is one column, {header[0]!r}",
+                        f"Is {other!r} what separates its cells? Save it with commas, or with tabs as .tsv.",
+                    )
                 if repeated := sorted({cell for cell in header if header.count(cell) > 1}):
                     raise SourceError(
                         f"{path}:{number}: the header repeats {', '.join(map(repr, repeated))}", "Rename it."
