@@ -76,7 +76,7 @@ class Concurrency:
         if change:  # another server, or another load on it: nothing that was measured before means anything
             self._seen.clear()
             self._from, self._failed, self._resting = 0, 0, 0.0
-            self._step, self._direction = 1, 1 if change < 0 else -1
+            self._step, self._direction = 0, 1 if change < 0 else -1
         if self._resting > 0:
             self._rest(now)
         elif not self._from:

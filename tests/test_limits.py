@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 import math
 import random
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from llmsynth.concurrency import Concurrency
 from llmsynth.limits import Limiter, Rates
 from tests.clock import in_virtual_time
 
@@ -346,3 +348,29 @@ def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_slow_everything_d
         return 20_000 / loop.time()
 
     assert in_virtual_time(scene()) > 0.5 * 64 / 0.06
+
+
+@pytest.mark.parametrize("capacity", [4, 20])
+def test_a_server_that_queues_what_it_cannot_take_is_not_kept_waiting_on_for_long(capacity: int) -> None:
+    """Its first answers, to a burst that met an empty queue, are the quickest it will ever give."""
+    concurrency = Concurrency(256)
+    served: list[tuple[float, float]] = []  # when it will be answered, when it was sent
+    queue: deque[float] = deque()
+    limits = []
+    now, in_flight = 0.0, 0
+    rng = random.Random(capacity)
+    for _ in range(400 * capacity):
+        while in_flight < concurrency.limit:
+            in_flight += 1
+            if len(served) < capacity:
+                heapq.heappush(served, (now + 0.1 * rng.uniform(0.97, 1.03), now))
+            else:
+                queue.append(now)
+        now, sent = heapq.heappop(served)
+        if queue:
+            heapq.heappush(served, (now + 0.1 * rng.uniform(0.97, 1.03), queue.popleft()))
+        concurrency.answered("only", sent, now, in_flight)
+        in_flight -= 1
+        limits.append(concurrency.limit)
+    late = limits[len(limits) // 2 :]
+    assert 0.7 * capacity <= sum(late) / len(late) <= 1.3 * capacity
