@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from llmsynth.record import Record
 from llmsynth.run import Run
 from llmsynth.selectors import Selector
-from llmsynth.selectors.deciding import group_of
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,11 @@ class Early:
             if record.dropped is None:
                 for name in record.scores:
                     self._scores.pop(name, None)
-                for name in [name for name in self._groups if group_of(record, name)]:
-                    del self._groups[name]
+                if self._groups:
+                    from llmsynth.selectors.deciding import group_of  # with numpy, which a run's start can do without
+
+                    for name in [name for name in self._groups if group_of(record, name)]:
+                        del self._groups[name]
         tally = self._run.tally
         if tally.total < _ROWS:
             return
